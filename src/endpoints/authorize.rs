@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::app::{App, Failure, Request, Result};
 use crate::authorization::answer::{Answer, AnswerTo};
 use crate::authorization::client_lookup;
@@ -108,8 +110,12 @@ async fn unseal(
         Err(Unopened::NotOurs) => {}
     }
     Ok(match sealed_request::open(app, request, Purpose::PushedRequest, sealed).await? {
-        // The person has nothing to do with it before now: no earlier login counts as new.
-        Ok(asked) => Ok(AuthorizationRequest { begun_at: app.clock.now().millis(), ..asked }),
+        Ok(asked) => match app.store.session_find(asked.session).await? {
+            // Nobody is asked for an answer that would be refused (RFC 9126 §7.3).
+            Some(begun) => Err(answered_before(asked.session, &begun.session.sub)),
+            // The person has nothing to do with it before now: no earlier login counts as new.
+            None => Ok(AuthorizationRequest { begun_at: app.clock.now().millis(), ..asked }),
+        },
         Err(Unopened::Expired) => Err(over(RequestFault::UriExpired, "the request was pushed too long ago")),
         Err(Unopened::NotOurs) => Err(over(RequestFault::UriUnknown, "this server did not seal the request")),
     })
@@ -123,6 +129,11 @@ fn over(fault: impl Into<Fault>, reason: &'static str) -> Refusal {
 
 fn took_too_long() -> Refusal {
     over(LoginFault::Expired, "the request came too long ago")
+}
+
+fn answered_before(session: Uuid, sub: &str) -> Refusal {
+    let about = Identity { session: Some(session), ..Identity::of_user(sub) };
+    over(LoginFault::AnsweredBefore, "the request was answered before").about(about)
 }
 
 fn client_changed() -> Refusal {
@@ -221,9 +232,8 @@ pub(super) async fn proceed(
                 return Ok(Shown::Client(ToClient { answer, refusal: None, client_name: name(&client) }).into());
             }
             Issued::AlreadyAnswered => {
-                let refusal = over(LoginFault::AnsweredBefore, "the request was answered before");
-                let about = Identity { session: Some(asked.session), ..Identity::of_user(&person.user.sub) };
-                return Err(refusal.about(about).about(Identity::of_client(&client.client_id)).into());
+                let refusal = answered_before(asked.session, &person.user.sub);
+                return Err(refusal.about(Identity::of_client(&client.client_id)).into());
             }
             Issued::Outdated => {}
         }

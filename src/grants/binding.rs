@@ -2,18 +2,18 @@
 
 use crate::protocol::client::Client;
 use crate::protocol::confirmation::{Confirmation, Sender};
-use crate::protocol::error::{ErrorCode, Refusal};
+use crate::protocol::error::Refusal;
 use crate::protocol::security_profile;
 
 /// Checks that the sender proved what this client has to prove, by its profile and by its settings.
 ///
 /// # Errors
-/// If it did not.
+/// `invalid_request` if it did not. `invalid_dpop_proof` is for a proof that is there and not valid (RFC 9449 §5).
 pub(crate) fn check(client: &Client, sender: &Sender) -> Result<(), Refusal> {
     security_profile::check_token_request(&client.settings, of_access_token(client, sender).is_some())?;
     if client.settings.dpop_bound_access_tokens && sender.key.is_none() {
         let text = "The client has dpop_bound_access_tokens: it must send a DPoP proof with each token request.";
-        return Err(Refusal::new(ErrorCode::InvalidDpopProof, text));
+        return Err(Refusal::invalid_request(text));
     }
     if client.settings.tls_client_certificate_bound_access_tokens {
         if sender.certificate.is_none() {

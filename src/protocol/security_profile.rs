@@ -119,13 +119,12 @@ const fn proves_itself_by_a_key(settings: &ClientSettings) -> bool {
 /// Checks a token request of a client, by whether its token would be bound.
 ///
 /// # Errors
-/// The name of the rule; `invalid_dpop_proof` where a proof was due, else `invalid_request`.
+/// `invalid_request` with the name of the rule.
 pub fn check_token_request(settings: &ClientSettings, is_bound: bool) -> Result<(), Refusal> {
     if settings.security_profile.is_none() || is_bound {
         return Ok(());
     }
-    let code = if settings.dpop_bound_access_tokens { ErrorCode::InvalidDpopProof } else { ErrorCode::InvalidRequest };
-    Err(Rule::SenderConstrainedTokens.refusal(code))
+    Err(Rule::SenderConstrainedTokens.refusal(ErrorCode::InvalidRequest))
 }
 
 /// Checks the algorithm of the DPoP proof of a client's request, if it has one.

@@ -1,7 +1,9 @@
 """The plans for OpenID Providers that Jeton is tested with, and what the suite's browser does in them."""
 
+import contextlib
 from typing import NamedTuple
 
+import server
 from server import ALIAS, PASSWORD, USERNAME
 
 
@@ -11,6 +13,13 @@ class Plan(NamedTuple):
     variant: dict
     # Whether the clients are told of logouts. The modules of other plans take that for a mistake.
     is_told: bool = False
+    document: str = "openid-conformance.md"
+
+    @contextlib.contextmanager
+    def configured(self, binary, folder, suite):
+        """What the suite is told about a Jeton with the clients of this plan, which runs until the end of the block."""
+        with server.start(binary, folder, suite, self.is_told) as jeton:
+            yield configuration(self, jeton)
 
 
 STATIC = {"server_metadata": "discovery", "client_registration": "static_client"}
@@ -52,8 +61,8 @@ def seen(text, is_optional=False):
     return ["wait", "xpath", "//*", 10, text, "update-image-placeholder" + ("-optional" if is_optional else "")]
 
 
-def login(issuer, *first):
-    """Logs in and allows what is asked, each if there is such a page, until the client has its answer."""
+def login(issuer, *first, action="allow"):
+    """Logs in and allows what is asked, or denies it, each if there is such a page, until the client has its answer."""
     form = "//form[.//input[@name='username']]"
     fill = [["text", "name", "username", USERNAME, "optional"], ["text", "name", "password", PASSWORD, "optional"]]
     send = ["click", "xpath", f"{form}//button", "optional"]
@@ -61,7 +70,7 @@ def login(issuer, *first):
         "match": f"{issuer}/auth/authorize*",
         "tasks": [
             {"task": "Log in", "optional": True, "match": f"{issuer}/*", "commands": [*first, *fill, send]},
-            {"task": "Allow", "optional": True, "match": f"{issuer}/*", "commands": [["click", "css", "button[value=allow]", "optional"]]},
+            {"task": "Answer", "optional": True, "match": f"{issuer}/*", "commands": [["click", "css", f"button[value={action}]", "optional"]]},
             {"task": "Arrive", "match": "*/test/*/callback*", "commands": [["wait", "id", "submission_complete", 10]]},
         ],
     }

@@ -49,16 +49,26 @@ CLIENTS = {"client": "client_secret_basic", "client2": "client_secret_basic", "c
 @dataclass
 class Jeton:
     issuer: str
+    host: str
+    listen: str
     clients: dict = field(default_factory=dict)
 
 
 @contextlib.contextmanager
 def start(binary, folder, suite, is_told):
     """A server in this folder, until the end of the block. `is_told`: its clients have a back-channel logout URI."""
+    with serving(binary, folder, suite, {}) as (jeton, admin):
+        jeton.clients = {name: create_client(admin, suite.address, name, method, is_told) for name, method in CLIENTS.items()}
+        yield jeton
+
+
+@contextlib.contextmanager
+def serving(binary, folder, suite, more):
+    """A server in this folder with these settings and the person, until the end of the block, and its command line."""
     host = os.environ.get("JETON_OPENID_HOST", "localhost")
     listen = os.environ.get("JETON_OPENID_LISTEN", "127.0.0.1")
     port, ops = free_port(listen), free_port("127.0.0.1")
-    jeton = Jeton(f"https://{host}:{port}")
+    jeton = Jeton(f"https://{host}:{port}", host, listen)
     make_certificate(folder, host)
     settings = {
         "JETON_ISSUER": jeton.issuer,
@@ -73,24 +83,24 @@ def start(binary, folder, suite, is_told):
         "JETON_FETCH_ALLOW": ",".join(addresses(suite.address)),
         **({"JETON_FETCH_CA": str(suite.ca)} if suite.ca else {}),
     }
-    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | settings
-    run(binary, "migrate", env=env, cwd=folder)
-    jeton.clients = {
-        name: create_client(binary, env, folder, suite.address, name, method, is_told) for name, method in CLIENTS.items()
-    }
-    create_user = ["user", "create", "--username", USERNAME, "--profile", json.dumps(PROFILE)]
-    run(binary, *create_user, env=env, cwd=folder, given=PASSWORD + "\n")
+    env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ} | settings | more
+
+    def admin(*words, given=None):
+        return run(binary, *words, env=env, cwd=folder, given=given)
+
+    admin("migrate")
+    admin("user", "create", "--username", USERNAME, "--profile", json.dumps(PROFILE), given=PASSWORD + "\n")
     with open(folder / "log", "w") as log:
         process = subprocess.Popen([binary, "serve"], env=env, cwd=folder, stdout=log, stderr=log)
     try:
         wait(process, f"http://127.0.0.1:{ops}/readyz", folder / "log")
-        yield jeton
+        yield jeton, admin
     finally:
         process.terminate()
         process.wait(30)
 
 
-def create_client(binary, env, folder, suite, name, method, is_told):
+def create_client(admin, suite, name, method, is_told):
     """Registered as the suite asks for, with PKCE as an option: half of its modules send none, as OpenID Connect Core allows."""
     here = f"{suite}/test/a/{ALIAS}"
     words = ["client", "create", "--client-id", name.replace("_", "-"), "--client-name", "Conformance suite"]
@@ -98,7 +108,7 @@ def create_client(binary, env, folder, suite, name, method, is_told):
     words += ["--redirect-uris", f"{here}/callback", "--post-logout-redirect-uris", f"{here}/post_logout_redirect"]
     words += ["--require-pkce", "false", "--consent", "skip"]
     words += ["--backchannel-logout-uri", f"{here}/backchannel_logout"] if is_told else []
-    made = json.loads(run(binary, *words, "--output", "json", env=env, cwd=folder))
+    made = json.loads(admin(*words, "--output", "json"))
     return {"client_id": made["client_id"], "client_secret": made["client_secret"]}
 
 

@@ -92,9 +92,9 @@ on_both_stores!(token_requests_that_fall_short_are_refused_by_the_name_of_the_ru
     let good = client.assertion(&app, json!({}), json!({}));
     let answer = ask(&app, &holder, &[CLIENT_CREDENTIALS], &good).await;
     assert_eq!(answer.assert_ok().json["token_type"], "DPoP");
-    // No proof.
+    // No proof. That one is missing is an error of the request, not of a proof.
     let bare = client.send(&app, "/auth/token", &[CLIENT_CREDENTIALS]).await;
-    bare.assert_error(400, "invalid_dpop_proof");
+    bare.assert_error(400, "invalid_request");
     assert!(bare.text("error_description").contains("rule sender_constrained_tokens"), "{bare:?}");
     // Assertions for an endpoint, or in a list.
     for aud in [json!(format!("{}/auth/token", app.issuer())), json!([app.issuer()])] {

@@ -262,10 +262,10 @@ pub(super) const fn about(error: ErrorCode) -> (&'static str, Text) {
             },
         ),
         ErrorCode::InvalidDpopProof => (
-            "The DPoP proof of a request is missing or not valid.",
+            "The DPoP proof of a request is not valid.",
             Text {
-                meaning: "The proof in the header `DPoP` breaks a rule (RFC 9449 §4.3), there is more than one, or the client has \
-                          `dpop_bound_access_tokens` and sent none. Nothing was spent: neither a code nor a refresh token.",
+                meaning: "The proof in the header `DPoP` breaks a rule (RFC 9449 §4.3), or there is more than one. Nothing was \
+                          spent: neither a code nor a refresh token.",
                 see: "The `error_description` says which rule, such as by how much the clock is off or which part of `htu` \
                       differs. The log has what was sent as well.",
                 client: "Make a new proof for each request, also for a repeated one: `typ` is `dpop+jwt`, `jwk` the public key, \

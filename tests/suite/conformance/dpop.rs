@@ -610,12 +610,13 @@ on_both_stores!(dpo_014_a_client_can_be_made_to_send_proofs, async |backend| {
     let strict = app.client("strict", every_grant(json!({"dpop_bound_access_tokens": true}))).await;
     let shown = app.admin(Method::GET, "/admin/v1/clients/strict", None).await;
     assert_eq!(shown.json["dpop_bound_access_tokens"], true);
-    app.token(&strict, &[CLIENT_CREDENTIALS]).await.assert_error(400, "invalid_dpop_proof");
+    // What is missing is part of the request; `invalid_dpop_proof` is for a proof that is there (§5).
+    app.token(&strict, &[CLIENT_CREDENTIALS]).await.assert_error(400, "invalid_request");
     let login = [("grant_type", "password"), ("username", ALICE.0), ("password", ALICE.1)];
-    app.token(&strict, &login).await.assert_error(400, "invalid_dpop_proof");
+    app.token(&strict, &login).await.assert_error(400, "invalid_request");
     let tokens = holder.token(app, &strict, &login).await;
     let refresh = tokens.assert_ok().text("refresh_token");
-    app.refresh(&strict, &refresh).await.assert_error(400, "invalid_dpop_proof");
+    app.refresh(&strict, &refresh).await.assert_error(400, "invalid_request");
     holder.refresh(app, &strict, &refresh).await.assert_ok();
     let patched =
         app.admin(Method::PATCH, "/admin/v1/clients/strict", Some(json!({"dpop_bound_access_tokens": null}))).await;

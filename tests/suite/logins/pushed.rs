@@ -134,6 +134,25 @@ on_both_stores!(par_008_a_pushed_request_works_once_and_may_be_reloaded_before_t
     assert_eq!((again.status.as_u16(), again.header("location")), (400, None), "{again:?}");
 });
 
+on_both_stores!(par_008_nobody_is_asked_again_about_a_pushed_request_that_was_answered, async |backend| {
+    let app = TestServer::start(backend).await;
+    let client = app.web_client("web", json!({"consent": "required"})).await;
+    app.user(ALICE.0, ALICE.1).await;
+    let mut browser = Browser::logged_in(&app, ALICE).await;
+    let uri = name_of(&push(&app, &client, &[]).await);
+    let asked = [("client_id", "web"), ("request_uri", uri.as_str())];
+    // Reloaded before the answer, it is asked about again.
+    for _ in 0..2 {
+        assert!(browser.authorize(&app, &asked).await.body.contains("value=\"allow\""));
+    }
+    browser.agree(&app, ALICE, &asked).await.code();
+    for mut who in [browser, Browser::default()] {
+        let again = who.authorize(&app, &asked).await;
+        assert_eq!((again.status.as_u16(), again.header("location")), (400, None), "{again:?}");
+        assert!(!again.body.contains("name=\"password\""), "{again:?}");
+    }
+});
+
 on_both_stores!(par_009_parameters_beside_the_request_uri_change_nothing, async |backend| {
     let app = TestServer::start(backend).await;
     let client = confidential(&app, "main").await;
