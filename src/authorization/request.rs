@@ -3,10 +3,13 @@
 //! First the client and the redirect URI: while they are not known to be good, nothing goes anywhere but to the person at the
 //! browser. Every later refusal goes to the client.
 
+use serde::Deserialize;
+
 use crate::app::{App, Failure, Request};
 use crate::authorization::answer::AnswerTo;
 use crate::authorization::hint;
 use crate::authorization::parameters::{self, at_most};
+use crate::crypto::from_base64url;
 use crate::issuer::Issuer;
 use crate::protocol::authorization::{AuthorizationRequest, ResponseMode};
 use crate::protocol::client::{Client, GrantType};
@@ -129,6 +132,7 @@ fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
     let is_good = |state: &&str| at_most(LONGEST_STATE, "state", Some(state)).is_ok();
     to.state = state.clone().unwrap_or_default().filter(is_good).map(str::to_owned);
     match asked.one("response_mode")? {
+        None if asked.one("request")?.is_some_and(wants_form_post) => to.response_mode = ResponseMode::FormPost,
         None | Some("query") => {}
         Some("form_post") => to.response_mode = ResponseMode::FormPost,
         Some(_) => {
@@ -137,6 +141,19 @@ fn how(asked: &Parameters, to: &mut AnswerTo) -> Result<(), Refusal> {
         }
     }
     at_most(LONGEST_STATE, "state", state?)
+}
+
+/// Whether a request object asks for `form_post`. Nothing else is read of it, since it is refused; but its client waits for the
+/// refusal in that way.
+fn wants_form_post(object: &str) -> bool {
+    #[derive(Deserialize)]
+    struct Object<'a> {
+        response_mode: Option<&'a str>,
+    }
+    let claims = object.split('.').nth(1).and_then(from_base64url);
+    claims.is_some_and(|claims| {
+        serde_json::from_slice::<Object<'_>>(&claims).is_ok_and(|object| object.response_mode == Some("form_post"))
+    })
 }
 
 async fn read_for(

@@ -31,14 +31,6 @@ PLANS = [
     Plan("RP-Initiated Logout OP", "oidcc-rp-initiated-logout-certification-test-plan", LOGOUT),
     Plan("Back-Channel Logout OP", "oidcc-backchannel-rp-initiated-logout-certification-test-plan", LOGOUT, is_told=True),
 ]
-# What fails although Jeton keeps to the standard, and why.
-KNOWN = {
-    ("oidcc-formpost-basic-certification-test-plan", "oidcc-unsigned-request-object-supported-correctly-or-rejected-as-unsupported"): (
-        "The request says `response_mode` in its request object alone. Jeton reads no request objects (`request_not_supported`, "
-        "as its metadata says), and so answers in the way of `response_type`; the module waits for a POST."
-    ),
-}
-
 # What people see, by the modules that ask for a picture of it.
 WRONG_LINK, LOGGED_OUT = "Something is wrong with this link", "You are logged out"
 LOGIN_SHOWN = ["oidcc-prompt-login", "oidcc-max-age-1"]

@@ -1,5 +1,6 @@
 //! From the authorization request to the tokens.
 
+use jeton::crypto::base64url;
 use serde_json::json;
 
 use crate::support::browser::{Arrival, Browser, CALLBACK, CHALLENGE, Form, VERIFIER, address, asking};
@@ -168,6 +169,12 @@ on_both_stores!(form_post_sends_the_answer_in_a_form, async |backend| {
     // Errors, too.
     let page = browser.authorize(&app, &asking("web", &[("response_mode", "form_post"), ("scope", "admin")])).await;
     assert_eq!((page.status.as_u16(), Form::of(&page).field("error")), (200, Some("invalid_scope")), "{page:?}");
+    // A client that asks for it in a request object gets the refusal of that in a form.
+    let object = format!("eyJhbGciOiJub25lIn0.{}.", base64url(json!({"response_mode": "form_post"}).to_string()));
+    let page = browser.authorize(&app, &asking("web", &[("request", &object)])).await;
+    assert_eq!(Form::of(&page).field("error"), Some("request_not_supported"), "{page:?}");
+    let both = asking("web", &[("request", &object), ("response_mode", "query")]);
+    Arrival::of(&browser.authorize(&app, &both).await).assert_error(&app, "request_not_supported");
 });
 
 on_both_stores!(aut_037_a_code_is_bound_to_the_challenge_of_its_request, async |backend| {
