@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use jeton::app::StartError;
 use jeton::clock::Clock;
 use jeton::keys::master::MasterKey;
 use jeton::protocol::time::Timestamp;
@@ -153,10 +154,19 @@ impl TestServer {
         }
         environment.extend(setup.environment);
         let resolved = Resolved::read(&Sources { environment, dev: setup.dev, ..Sources::default() });
-        let settings = Settings::check(&resolved, Needs::ALL).unwrap();
-        let scheme = settings.scheme();
+        let checked = || Settings::check(&resolved, Needs::ALL).unwrap();
+        let scheme = checked().scheme();
         let clock = setup.clock.unwrap_or_else(Clock::system);
-        let server = Server::start(settings, clock.clone()).await.unwrap();
+        // A program that another test starts shares the lock of a server that stopped, until it is executed.
+        let is_locked = |error: &StartError| error.0.contains("in use by another server");
+        let mut attempts = 0;
+        let server = loop {
+            match Server::start(checked(), clock.clone()).await {
+                Err(error) if is_locked(&error) && attempts < 100 => attempts += 1,
+                started => break started.unwrap(),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
         Self {
             base: format!("{scheme}://{}", server.address),
             ops: format!("http://{}", server.ops_address),
