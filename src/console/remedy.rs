@@ -1,5 +1,7 @@
 //! What to do about a token, as commands to copy: those of the advice about its cause, with what is known of it in place of the examples.
 
+use std::cmp::Reverse;
+
 use crate::admin::AdminError;
 use crate::admin::clients::ClientView;
 use crate::console::snippets::shell_word;
@@ -18,6 +20,9 @@ const OF_A_GOOD_TOKEN: [&str; 3] = [VERIFY, KEYS, CLOCK];
 /// The examples in commands.
 const EXAMPLE_AUDIENCE: &str = "https://api.example.com";
 const EXAMPLE_SCOPE: &str = "'read write'";
+const IN_QUERY: &str = "?audience=https://api.example.com";
+/// Where a request for a new token goes on with what it asks for.
+const ASKS: &str = "{asks}";
 
 /// What is known of a token, verified. What it merely claims is in no command: whoever made it up would choose what people do.
 #[derive(Default)]
@@ -103,16 +108,17 @@ impl Known {
     /// A command about this token; none if it is not for this client.
     fn fill(&self, template: &str) -> Option<String> {
         let settings = self.client.as_ref().map(|client| &client.settings);
-        let mut command = match (template, settings) {
+        let command = match (template, settings) {
             (NEW_TOKEN, Some(settings)) if !settings.grant_types.contains(&GrantType::ClientCredentials) => {
                 return None;
             }
-            (NEW_TOKEN, _) => format!("{NEW_TOKEN}{}", self.asks()),
+            (NEW_TOKEN, _) => format!("{NEW_TOKEN}{ASKS}"),
             (REFRESH, Some(settings)) if !settings.token_endpoint_auth_method.is_public() => {
                 REFRESH_WITH_SECRET.to_owned()
             }
             _ => template.to_owned(),
         };
+        let mut values = vec![(ASKS, self.asks())];
         let asks_for_token = [NEW_TOKEN, REFRESH].contains(&template);
         if settings.is_some_and(|settings| {
             (command.contains("$CLIENT_SECRET") && !settings.token_endpoint_auth_method.uses_secret())
@@ -127,31 +133,33 @@ impl Known {
                 return None;
             }
             let whole: Vec<&str> = settings.scope.tokens().chain(lacking.tokens()).collect();
-            command = command.replace(EXAMPLE_SCOPE, &shell_word(&whole.join(" ")));
+            values.push((EXAMPLE_SCOPE, shell_word(&whole.join(" "))));
         }
         if let (true, Some(settings), Some(audience)) = (command.contains(" --audiences "), settings, &self.audience) {
             if settings.audiences.contains(audience) {
                 return None;
             }
             let whole: Vec<&str> = settings.audiences.iter().chain([audience]).map(String::as_str).collect();
-            command = command.replace(EXAMPLE_AUDIENCE, &shell_word(&whole.join(",")));
-        }
-        if let Some(audience) = self.audience.as_ref().or(self.its_audience.as_ref()) {
+            values.push((EXAMPLE_AUDIENCE, shell_word(&whole.join(","))));
+        } else if let Some(audience) = self.audience.as_ref().or(self.its_audience.as_ref()) {
             let encoded: String = form_urlencoded::byte_serialize(audience.as_bytes()).collect();
-            command = command.replace(&format!("?audience={EXAMPLE_AUDIENCE}"), &format!("?audience={encoded}"));
+            values.push((IN_QUERY, format!("?audience={encoded}")));
         }
         if let Some(ClientView { client_id: id, .. }) = &self.client {
             let word = shell_word(id);
-            // Within the lines that curl reads, there are no quotes.
-            if command.contains("CLIENT_ID:") && word != *id {
+            // Within the lines that curl reads, there are no quotes; and a program would take it for an option.
+            if (command.contains("CLIENT_ID:") && word != *id) || id.starts_with('-') {
                 return None;
             }
-            command = command.replace("CLIENT_ID", &word);
+            values.push(("CLIENT_ID", word));
         }
-        match &self.username {
-            Some(username) => Some(command.replace("USERNAME", &shell_word(username))),
-            None => Some(command),
+        if let Some(username) = &self.username {
+            if username.starts_with('-') {
+                return None;
+            }
+            values.push(("USERNAME", shell_word(username)));
         }
+        Some(put(&command, &values))
     }
 
     /// What a request for a new token has to ask for, so that the token is good.
@@ -163,5 +171,43 @@ impl Known {
         let resource =
             self.audience.as_ref().map(|audience| format!(" --data-urlencode resource={}", shell_word(audience)));
         scope + &resource.unwrap_or_default()
+    }
+}
+
+/// Puts values in place of the examples, in one pass: what a value contains is never taken for an example, or a name from the database
+/// could leave its quotes.
+fn put(template: &str, values: &[(&str, String)]) -> String {
+    let (mut command, mut rest) = (String::new(), template);
+    loop {
+        let found = values.iter().filter_map(|(example, value)| Some((rest.find(example)?, *example, value)));
+        let Some((at, example, value)) = found.min_by_key(|(at, example, _)| (*at, Reverse(example.len()))) else {
+            return command + rest;
+        };
+        command.push_str(&rest[..at]);
+        command.push_str(value);
+        rest = &rest[at + example.len()..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_never_taken_for_an_example() {
+        let values = [
+            ("CLIENT_ID", shell_word("$(x)")),
+            (EXAMPLE_SCOPE, shell_word("aCLIENT_ID USERNAME")),
+            ("USERNAME", shell_word("'")),
+        ];
+        assert_eq!(
+            put("jeton client update CLIENT_ID --scope 'read write'", &values),
+            r"jeton client update '$(x)' --scope 'aCLIENT_ID USERNAME'"
+        );
+        let values = [(EXAMPLE_AUDIENCE, "a".to_owned()), (IN_QUERY, "?audience=b".to_owned())];
+        assert_eq!(
+            put("x '/v?audience=https://api.example.com' https://api.example.com", &values),
+            "x '/v?audience=b' a"
+        );
     }
 }
