@@ -107,10 +107,14 @@ async fn carry_out_blocks(app: &App) -> Result<()> {
 /// Removes clients that registered themselves and with which nobody logged in, or not for a long time. The nodes are told, since they
 /// may have such a client in memory.
 async fn sweep_registrations(app: &App) -> Result<()> {
-    while app.store.registrations_rest(REGISTRATIONS, app.clock.now()).await? > 0 {
+    let mut after = Some(String::new());
+    while let Some(last) = after {
+        let begun = Instant::now();
+        after = app.store.registrations_rest(&last, REGISTRATIONS, app.clock.now()).await?;
         if !app.store.cleanup_hold(app.node, HOLD).await? {
             return Ok(());
         }
+        tokio::time::sleep((begun.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;
     }
     let mut removed = 0;
     loop {

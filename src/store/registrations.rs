@@ -34,11 +34,9 @@ impl Store {
     ) -> Result<Logged<bool>> {
         let mut transaction = self.begin_logged().await?;
         // Requests at the same moment may exceed the limit by a few.
-        let sql = concat!(
-            "SELECT count(*) AS count FROM registrations r, clients c WHERE r.expires_at > $1 AND ",
-            never_used!()
-        );
-        let row = transaction.query_one(sql, values![audited.at]).await?;
+        // One with which nobody has logged in expires that soon; so do a few others.
+        let sql = "SELECT count(*) AS count FROM registrations WHERE expires_at > $1 AND expires_at <= $2";
+        let row = transaction.query_one(sql, values![audited.at, audited.at.plus_seconds(UNUSED_LIFE)]).await?;
         if row.map_or(Ok(0), |row| row.get::<i64>("count"))? >= MOST_UNUSED {
             return transaction.roll_back(false).await;
         }
@@ -57,13 +55,21 @@ impl Store {
         row.map(|row| row.hash("token_hash")).transpose()
     }
 
-    /// Lets clients that registered themselves expire in [`DORMANT_LIFE`] if no session with them is left; the next login with such
-    /// a client keeps it. At most `limit` at a time. Returns how many.
-    pub async fn registrations_rest(&self, limit: i64, now: Timestamp) -> Result<usize> {
-        let sql = "UPDATE registrations SET expires_at = $1 WHERE client_id IN (SELECT r.client_id FROM registrations r \
-                   WHERE r.expires_at IS NULL AND NOT EXISTS (SELECT 1 FROM sessions s WHERE s.client_id = r.client_id) LIMIT $2) \
-                   RETURNING client_id";
-        Ok(self.database.write(sql, values![now.plus_seconds(DORMANT_LIFE), limit]).await?.len())
+    /// Looks at the next `limit` clients after `after` that registered themselves, and lets those expire in [`DORMANT_LIFE`] with which
+    /// no session is left; the next login with such a client keeps it. Returns the last one that it looked at; none at the end.
+    pub async fn registrations_rest(&self, after: &str, limit: i64, now: Timestamp) -> Result<Option<String>> {
+        let sql = "SELECT client_id, NOT EXISTS (SELECT 1 FROM sessions s WHERE s.client_id = r.client_id) AS is_dormant \
+                   FROM registrations r WHERE expires_at IS NULL AND client_id > $1 ORDER BY client_id LIMIT $2";
+        let mut last = None;
+        for row in self.database.query(sql, values![after, limit]).await? {
+            let client_id: String = row.get("client_id")?;
+            if row.get("is_dormant")? {
+                let sql = "UPDATE registrations SET expires_at = $1 WHERE client_id = $2 AND expires_at IS NULL RETURNING client_id";
+                self.database.write(sql, values![now.plus_seconds(DORMANT_LIFE), &client_id]).await?;
+            }
+            last = Some(client_id);
+        }
+        Ok(last)
     }
 
     /// Removes clients that registered themselves and with which nobody has logged in in time, or for a long time, at most `limit`.
@@ -72,6 +78,10 @@ impl Store {
         let mut transaction = self.begin_logged().await?;
         // Before any row: whoever deletes a client has the lock first, too.
         transaction.lock_names().await?;
+        // A login that was being written when its client was found without a session.
+        let sql = "UPDATE registrations SET expires_at = NULL WHERE expires_at <= $1 AND EXISTS \
+                   (SELECT 1 FROM sessions s WHERE s.client_id = registrations.client_id)";
+        transaction.query(sql, values![audited.at]).await?;
         let sql = match transaction.dialect() {
             Dialect::Postgres => {
                 "SELECT client_id FROM registrations WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 \

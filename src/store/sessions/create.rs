@@ -8,7 +8,7 @@ use crate::protocol::client_document;
 use crate::protocol::revocation::{NewRevocation, SequenceNumber, Target};
 use crate::protocol::session::Session;
 use crate::protocol::time::Timestamp;
-use crate::store::changes::{LogTransaction, Logged};
+use crate::store::changes::{LogTransaction, Logged, Notice};
 use crate::store::client_documents::Use;
 use crate::store::database::Dialect;
 use crate::store::row::{Value, to_json, values};
@@ -150,8 +150,13 @@ impl LogTransaction {
         let Some(row) = self.query_one(insert, values).await? else { return Ok(None) };
         if let Some(client_id) = row.get::<Option<String>>("unused_client")? {
             // Somebody has logged in with a client that registered itself: it stays.
-            let sql = "UPDATE registrations SET expires_at = NULL WHERE client_id = $1";
-            self.query(sql, values![client_id]).await?;
+            let sql = "UPDATE registrations SET expires_at = NULL WHERE client_id = $1 RETURNING client_id";
+            if self.query_one(sql, values![&client_id]).await?.is_none() {
+                // It expired at this moment.
+                return Ok(None);
+            }
+            // It counts for the metadata from now on.
+            self.notify(Notice::Client(&client_id), audited).await?;
         }
         if session.is_unredeemed() {
             self.end_oldest_unredeemed(session).await?;
