@@ -170,6 +170,18 @@ pub(in crate::store) enum Use {
     NoDocument,
 }
 
+/// What decides whether a session may begin with a document: it is blocked from the moment at which the block is written, also before
+/// that was carried out.
+macro_rules! to_use {
+    () => {
+        concat!(
+            "SELECT d.version, d.is_used, d.is_blocked OR EXISTS (SELECT 1 FROM client_blocks b WHERE ",
+            is_about!("d.client_id", "d.host"),
+            ") AS is_blocked FROM client_documents d WHERE d.client_id = $1"
+        )
+    };
+}
+
 impl LogTransaction {
     /// Has the document of a client kept for a session that this transaction begins, whose client was read at this version.
     pub(in crate::store) async fn use_document(
@@ -180,10 +192,8 @@ impl LogTransaction {
     ) -> Result<Use> {
         let sql = match self.dialect() {
             // It cannot be removed until the session is there.
-            Dialect::Postgres => {
-                "SELECT version, is_used, is_blocked FROM client_documents WHERE client_id = $1 FOR KEY SHARE"
-            }
-            Dialect::Sqlite => "SELECT version, is_used, is_blocked FROM client_documents WHERE client_id = $1",
+            Dialect::Postgres => concat!(to_use!(), " FOR KEY SHARE OF d"),
+            Dialect::Sqlite => to_use!(),
         };
         let Some(row) = self.query_one(sql, values![client_id]).await? else { return Ok(Use::NoDocument) };
         if row.get::<i64>("version")? != version || row.get("is_blocked")? {

@@ -132,12 +132,13 @@ async fn create(app: &App, plan: &mut Plan<'_>, username: String, sub: String, r
             return Err(taken(StoreError::Ambiguous, &username, &sub));
         }
     }
-    let note = format!(
-        "This user cannot log in before setting a password: `jeton user password-link {username}` prints a link."
-    );
-    let change =
-        Change { creates_user: true, notes: vec![note], ..Change::new(ChangeAction::Create, Kind::Role, &username) }
-            .of(&json!({"sub": null, "role": null}), &json!({"sub": sub, "role": role}));
+    let note = "This user cannot log in before setting a password: `jeton user password-link USERNAME` prints a link.";
+    let change = Change {
+        creates_user: true,
+        notes: vec![note.to_owned()],
+        ..Change::new(ChangeAction::Create, Kind::Role, &username)
+    }
+    .of(&json!({"sub": null, "role": null}), &json!({"sub": sub, "role": role}));
     let user = User {
         id: Uuid::now_v7(),
         sub,
