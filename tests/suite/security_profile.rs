@@ -187,7 +187,7 @@ on_both_stores!(a_preview_refuses_what_is_refused_by_the_same_rule_and_says_what
         assert_eq!(shown["refused"][name].as_str(), arrival.get(name), "{shown}");
     }
     let shown = preview(changed(&login, json!({"pushed": true, "sender_constrained": false}))).await;
-    assert_eq!(shown["refused"]["error"], "invalid_dpop_proof", "the code cannot be redeemed: {shown}");
+    assert_eq!(shown["refused"]["error"], "invalid_request", "the code cannot be redeemed: {shown}");
     // Nobody knows yet, so it is taken to be right.
     let due =
         ["dpop_bound_access_tokens", "require_pushed_authorization_requests", "require_pkce", "signing_algorithms"];

@@ -54,7 +54,7 @@ on_both_stores!(what_a_revocation_would_end_is_what_it_then_ends, async |backend
     assert_eq!(count(Target::All).await, 0);
 });
 
-on_both_stores!(living_sessions_are_listed_the_newest_first, async |backend| {
+on_both_stores!(active_sessions_are_listed_the_newest_first, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let bob = user("bob");
     db.user_create(&bob, &audited()).await.unwrap();
@@ -79,7 +79,7 @@ on_both_stores!(living_sessions_are_listed_the_newest_first, async |backend| {
     assert_eq!(list(None, 20, None).await, [ids[1]]);
 });
 
-on_both_stores!(a_page_of_living_sessions_looks_at_so_many_and_says_where_to_go_on, async |backend| {
+on_both_stores!(a_page_of_active_sessions_looks_at_so_many_and_says_where_to_go_on, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let (other, bob) = (client("other"), user("bob"));
     db.client_create(&other, &audited()).await.written();

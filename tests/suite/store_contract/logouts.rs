@@ -202,7 +202,7 @@ on_both_stores!(more_browsers_than_one_transaction_ends_are_ended_part_by_part, 
     assert!(db.browser_session_is_active(here, at(1)).await.unwrap());
 });
 
-on_both_stores!(clients_with_access_are_those_with_living_sessions, async |backend| {
+on_both_stores!(clients_with_access_are_those_with_active_sessions, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let bob = user("bob");
     db.user_create(&bob, &audited()).await.unwrap();
