@@ -109,7 +109,7 @@ async fn withdraw(visit: &Visit<'_>) -> Outcome<Content> {
     }
 }
 
-/// Whether somebody keeps it, and the person may take that back.
+/// Whether the person may withdraw the link: whoever made it, or an administrator.
 fn may_withdraw(visit: &Visit<'_>, kept: &KeptVerdict) -> bool {
     kept.made_by == visit.record.user.id || visit.may(ADMIN)
 }

@@ -1,4 +1,5 @@
-//! The verdict of the token doctor as plain data: to show it, and to keep it for colleagues (`kept_verdict.rs`). It never holds the text that it is about.
+//! The verdict of the token doctor as plain data: to show it, and to keep it for colleagues (`kept_verdict.rs`). It never
+//! holds the text that it is about.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,6 @@
 //! The authorization code grant (RFC 6749 §4.1.3, RFC 7636 §4.6).
 //!
-//! The code is its session's first credential: redeeming it moves the session from generation 0 to 1, once, in the statement that
-//! rotates refresh tokens. What the code is bound to is checked after that, so that a wrong verifier or redirect URI spends it.
+//! What the code is bound to is checked after it is redeemed ([`code`]), so that a wrong verifier or redirect URI spends it.
 
 use std::borrow::Cow;
 

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# A module waits for the browser, for 30 s in one case, and for nothing longer.
+# Longer than any module waits: for the browser, or until a code or a request_uri has expired.
 SECONDS = 300
 
 

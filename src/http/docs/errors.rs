@@ -39,8 +39,8 @@ pub(super) const fn about(error: ErrorCode) -> (&'static str, Text) {
                          Basic, form-encode both first; in the body, encode them like every parameter. A \
                          public client sends its `client_id` and no secret. With a key: make a new assertion for \
                          each request, with `iss` and `sub` the `client_id`, `aud` the issuer, `exp` at most 5 \
-                         minutes ahead, and a `jti` of its own; check the clock. A client that registered itself and \
-                         with which nobody logged in within an hour is gone: register again.",
+                         minutes ahead, and a `jti` of its own; check the clock. A client that registered itself \
+                         is gone if nobody logged in with it within an hour, or 90 days after its last session: register again.",
                 resource_server: "The same: introspection needs your own `client_id` and `client_secret`, or your own \
                                   key, not those of the client that got the token.",
                 administrator: "Check that the client exists and is enabled. To replace a lost secret, add a \
@@ -240,10 +240,11 @@ pub(super) const fn about(error: ErrorCode) -> (&'static str, Text) {
             },
         ),
         ErrorCode::RequestNotSupported => (
-            "This server reads no request objects.",
+            "This server accepts no request objects.",
             Text {
                 meaning: "The authorization request has the parameter `request` (a signed request, RFC 9101).",
-                see: "`request_parameter_supported` of the metadata is `false`.",
+                see: "`request_parameter_supported` of the metadata is `false`. The refusal is sent as the `response_mode` in the object asks, \
+                      unless the request has one itself.",
                 client: "Send plain parameters, or push them to `/auth/par`.",
                 resource_server: "Nothing.",
                 administrator: "Nothing.",

@@ -52,8 +52,8 @@ pub(super) const fn about(fault: RequestFault) -> (&'static str, Text) {
             text(
                 "No client with this `client_id` is registered here. It is compared exactly.",
                 BY_PAGE,
-                "Compare the `client_id` with the registration. A client that registered itself and was never used is removed after an \
-                 hour: register again.",
+                "Compare the `client_id` with the registration. A client that registered itself is removed after an hour \
+                 without a login, or 90 days after its last session: register again.",
                 "Register the client, or tell its developer the right server.",
                 &["jeton client list", SHOW_CLIENT],
             ),
