@@ -128,7 +128,7 @@ on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |bac
     assert_eq!((ran.code, ran.err.as_str()), (Some(0), ""), "{ran:?}");
     for line in [
         "+ user Anna (without a password)\n+ role Anna\n",
-        "`jeton user password-link Anna`",
+        "`jeton user password-link USERNAME`",
         "+ block bad.example\n    reason  It lies.",
         "11 created",
     ] {
