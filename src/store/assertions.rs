@@ -1,13 +1,12 @@
 //! Client assertions that were used, until they have expired: each counts once, on whichever node (RFC 7523 §3).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt::Write as _;
 
 use serde_json::json;
 
 use crate::protocol::time::Timestamp;
 use crate::store::database::{Database, Dialect};
-use crate::store::row::{array, to_json, values};
+use crate::store::row::{array, hex, to_json, values};
 use crate::store::{Result, Store};
 
 /// An assertion that is about to count.
@@ -23,14 +22,6 @@ pub struct UsedAssertion {
 
 /// Whether an assertion counts, or when it was used before.
 pub(super) type Use = std::result::Result<(), Timestamp>;
-
-fn hex(hash: &[u8; 32]) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        _ = write!(text, "{byte:02x}");
-        text
-    })
-}
 
 /// Records several assertions with one statement; a further one is needed only if some were used before. Of several calls for
 /// one assertion, one wins.

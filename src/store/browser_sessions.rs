@@ -1,14 +1,17 @@
 //! Browser sessions: people logged in at a browser. The cookie is kept as a hash.
 
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::protocol::browser::BrowserSession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
 use crate::store::changes::Logged;
-use crate::store::database::Dialect;
+use crate::store::database::{Database, Dialect};
 use crate::store::logout_notices::LoggedOut;
-use crate::store::row::{Row, to_json, values};
+use crate::store::row::{Row, array, hex, to_json, values};
 use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
 use crate::store::users::{user, user_columns};
 use crate::store::{Audited, Ended, Result, Store};
@@ -36,25 +39,38 @@ pub enum Ending {
     AllBut(Uuid),
 }
 
-/// Browser sessions with their users, under a condition.
+/// A question for the browser session of a cookie: the hash of the cookie, and the time.
+pub(in crate::store) type OfCookie = ([u8; 32], Timestamp);
+
+/// Browser sessions with their users; what follows the tables is given.
 macro_rules! browser_sessions {
-    ($($condition:expr),+) => {
+    ($($rest:expr),+) => {
         concat!(
-            "SELECT b.id, b.methods, b.sequence, b.network, b.agent, b.created_at, b.authenticated_at, b.last_seen_at, \
+            "SELECT b.id, b.secret_hash, b.methods, b.sequence, b.network, b.agent, b.created_at, b.authenticated_at, b.last_seen_at, \
              b.idle_expires_at, b.expires_at, ",
             user_columns!(),
-            " FROM browser_sessions b JOIN users u ON u.id = b.user_id WHERE ",
-            $($condition),+
+            " FROM browser_sessions b JOIN users u ON u.id = b.user_id ",
+            $($rest),+
         )
     };
 }
 
-/// That a browser session has not ended: not expired, its user enabled, and nothing revoked since it began.
+/// That nothing was revoked since a browser session began.
+macro_rules! is_unrevoked {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
+         AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence)"
+    };
+}
+pub(in crate::store) use is_unrevoked;
+
+/// That a browser session has not ended at a time: not expired, its user enabled, and nothing revoked since it began.
 macro_rules! is_active {
     () => {
-        "u.enabled AND b.idle_expires_at > $1 AND b.expires_at > $1 \
-         AND NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
-         AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence)"
+        is_active!("$1")
+    };
+    ($now:literal) => {
+        concat!("u.enabled AND b.idle_expires_at > ", $now, " AND b.expires_at > ", $now, " AND ", is_unrevoked!())
     };
 }
 
@@ -91,6 +107,35 @@ fn record(row: &Row) -> Result<BrowserSessionRecord> {
         },
         user,
     })
+}
+
+/// Finds the browser sessions of several cookies with one statement. Of two questions for one cookie, the first one's time counts.
+pub(in crate::store) async fn find_all_of_cookies(
+    database: &Database,
+    asked: Vec<OfCookie>,
+) -> Result<Vec<Result<Option<BrowserSessionRecord>>>> {
+    let distinct: BTreeMap<_, _> = asked.iter().rev().copied().collect();
+    let members = distinct.iter().map(|(hash, now)| json!({"hash": hex(hash), "now": now.millis()}));
+    let (sql, members) = match database.dialect() {
+        Dialect::Postgres => (
+            browser_sessions!(
+                "JOIN unnest($1::text::jsonb[]) AS asked(value) ON b.secret_hash = decode(asked.value ->> 'hash', 'hex') WHERE ",
+                is_active!("CAST(asked.value ->> 'now' AS BIGINT)")
+            ),
+            array(members),
+        ),
+        Dialect::Sqlite => (
+            browser_sessions!(
+                "JOIN json_each($1) AS asked ON b.secret_hash = unhex(asked.value ->> 'hash') WHERE ",
+                is_active!("CAST(asked.value ->> 'now' AS BIGINT)")
+            ),
+            to_json(&members.collect::<Vec<_>>())?,
+        ),
+    };
+    let rows = database.query(sql, values![members]).await?;
+    let found = rows.iter().map(|row| Ok((row.hash("secret_hash")?, record(row))));
+    let found = found.collect::<Result<HashMap<_, _>>>()?;
+    Ok(asked.iter().map(|(hash, _)| found.get(hash).cloned().transpose()).collect())
 }
 
 impl Store {
@@ -143,15 +188,13 @@ impl Store {
         Ok(true)
     }
 
-    /// The browser session of a cookie with this hash, unless it has ended.
+    /// The browser session of a cookie with this hash, unless it has ended. Concurrent calls share a statement.
     pub async fn browser_session_find(
         &self,
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        let sql = browser_sessions!(is_active!(), " AND b.secret_hash = $2");
-        let row = self.database.query_one(sql, values![now, secret_hash]).await?;
-        row.as_ref().map(record).transpose()
+        self.of_cookies.ask((secret_hash, now)).await
     }
 
     /// The browser session of a cookie with this hash, also one that has ended by itself, as long as clients have something of it:
@@ -161,21 +204,24 @@ impl Store {
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        let sql = browser_sessions!("b.secret_hash = $2 AND (", is_in_use!(), " OR (", is_active!(), "))");
+        let sql = browser_sessions!("WHERE b.secret_hash = $2 AND (", is_in_use!(), " OR (", is_active!(), "))");
         let row = self.database.query_one(sql, values![now, secret_hash]).await?;
         row.as_ref().map(record).transpose()
     }
 
     /// Whether the browser session with this id has not ended.
     pub async fn browser_session_is_active(&self, id: Uuid, now: Timestamp) -> Result<bool> {
-        let sql = browser_sessions!(is_active!(), " AND b.id = $2");
+        let sql = browser_sessions!("WHERE ", is_active!(), " AND b.id = $2");
         Ok(self.database.query_one(sql, values![now, id]).await?.is_some())
     }
 
     /// The browser sessions of a user that have not ended, the newest first, at most 100.
     pub async fn browser_session_list(&self, user: Uuid, now: Timestamp) -> Result<Vec<BrowserSessionRecord>> {
-        let sql =
-            browser_sessions!(is_active!(), " AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100");
+        let sql = browser_sessions!(
+            "WHERE ",
+            is_active!(),
+            " AND b.user_id = $2 ORDER BY b.created_at DESC, b.id DESC LIMIT 100"
+        );
         self.database.query(sql, values![now, user]).await?.iter().map(record).collect()
     }
 

@@ -1,13 +1,17 @@
 //! What users allowed clients: for good, and what of it clients have now.
 
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::protocol::consent::Remembered;
 use crate::protocol::scope::Scope;
 use crate::protocol::time::Timestamp;
 use crate::store::changes::Logged;
+use crate::store::database::{Database, Dialect};
 use crate::store::logout_notices::LoggedOut;
-use crate::store::row::{Row, to_json, unreadable, values};
+use crate::store::row::{Row, array, to_json, unreadable, values};
 use crate::store::sessions::{ENDED_AT_ONCE, end_sessions};
 use crate::store::{Audited, Ended, Result, Store};
 
@@ -39,6 +43,13 @@ pub struct Access {
     pub last_used_at: Timestamp,
 }
 
+/// Consents; what follows the table is given.
+macro_rules! consents {
+    ($rest:literal) => {
+        concat!("SELECT c.user_id, c.client_id, c.redirect_uri, c.allowed, c.created_at FROM consents c ", $rest)
+    };
+}
+
 fn consent(row: &Row) -> Result<Consent> {
     Ok(Consent {
         user_id: row.get("user_id")?,
@@ -63,19 +74,52 @@ fn access(row: &Row) -> Result<Access> {
     })
 }
 
+/// What is asked for: a user, a client, and one of its redirect URIs.
+pub(in crate::store) type ConsentKey = (Uuid, String, String);
+
+/// Finds several consents with one statement.
+pub(in crate::store) async fn find_all_consents(
+    database: &Database,
+    asked: Vec<ConsentKey>,
+) -> Result<Vec<Result<Option<Consent>>>> {
+    let distinct: BTreeSet<_> = asked.iter().collect();
+    let members = distinct.iter().map(|(user, client_id, redirect_uri)| {
+        json!({"user": user.simple().to_string(), "client_id": client_id, "redirect_uri": redirect_uri})
+    });
+    let (sql, members) = match database.dialect() {
+        Dialect::Postgres => (
+            consents!(
+                "JOIN unnest($1::text::jsonb[]) AS asked(value) ON c.user_id = CAST(asked.value ->> 'user' AS UUID) \
+                 AND c.client_id = asked.value ->> 'client_id' AND c.redirect_uri = asked.value ->> 'redirect_uri'"
+            ),
+            array(members),
+        ),
+        Dialect::Sqlite => (
+            consents!(
+                "JOIN json_each($1) AS asked ON c.user_id = unhex(asked.value ->> 'user') \
+                 AND c.client_id = asked.value ->> 'client_id' AND c.redirect_uri = asked.value ->> 'redirect_uri'"
+            ),
+            to_json(&members.collect::<Vec<_>>())?,
+        ),
+    };
+    let rows = database.query(sql, values![members]).await?;
+    let found = rows.iter().map(|row| {
+        let consent = consent(row)?;
+        Ok(((consent.user_id, consent.client_id.clone(), consent.redirect_uri.clone()), consent))
+    });
+    let found = found.collect::<Result<HashMap<ConsentKey, Consent>>>()?;
+    Ok(asked.iter().map(|key| Ok(found.get(key).cloned())).collect())
+}
+
 impl Store {
-    /// What the user allowed the client at this redirect URI.
+    /// What the user allowed the client at this redirect URI. Concurrent calls share a statement.
     pub async fn consent_find(&self, user: Uuid, client_id: &str, redirect_uri: &str) -> Result<Option<Consent>> {
-        let sql = "SELECT user_id, client_id, redirect_uri, allowed, created_at FROM consents \
-                   WHERE user_id = $1 AND client_id = $2 AND redirect_uri = $3";
-        let row = self.database.query_one(sql, values![user, client_id, redirect_uri]).await?;
-        row.as_ref().map(consent).transpose()
+        self.consent_finds.ask((user, client_id.to_owned(), redirect_uri.to_owned())).await
     }
 
     /// What the user allowed, at most 1000.
     pub async fn consent_list(&self, user: Uuid) -> Result<Vec<Consent>> {
-        let sql = "SELECT user_id, client_id, redirect_uri, allowed, created_at FROM consents \
-                   WHERE user_id = $1 ORDER BY client_id, redirect_uri LIMIT 1000";
+        let sql = consents!("WHERE c.user_id = $1 ORDER BY c.client_id, c.redirect_uri LIMIT 1000");
         self.database.query(sql, values![user]).await?.iter().map(consent).collect()
     }
 

@@ -78,6 +78,8 @@ use batch::Batcher;
 use database::Database;
 use uuid::Uuid;
 
+use crate::protocol::revocation::SequenceNumber;
+
 /// Statements of one kind that run at the same time on Postgres, each for all queries that wait.
 const POSTGRES_STATEMENTS: usize = 3;
 
@@ -166,6 +168,10 @@ pub struct Store {
     client_finds: Batcher<String, clients::Found>,
     finds: Batcher<Uuid, Option<SessionRecord>>,
     rotations: Batcher<Rotation, Option<SessionRecord>>,
+    begun_codes: Batcher<NewSession, Option<SequenceNumber>>,
+    limit_checks: Batcher<sessions::Limit, bool>,
+    of_cookies: Batcher<browser_sessions::OfCookie, Option<BrowserSessionRecord>>,
+    consent_finds: Batcher<consents::ConsentKey, Option<Consent>>,
     assertion_uses: Batcher<UsedAssertion, assertions::Use>,
 }
 
@@ -175,8 +181,7 @@ impl Store {
         let database = Database::connect(location).await?;
         let for_nodes = database.with_connections_of_its_own(CONNECTIONS_FOR_NODES, LIMIT_FOR_NODES)?;
         let at_once = if location.dialect() == Dialect::Postgres { POSTGRES_STATEMENTS } else { 1 };
-        let (for_clients, for_finds, for_rotations) = (database.clone(), database.clone(), database.clone());
-        let for_assertions = database.clone();
+        let for_clients = database.clone();
         let pace = Pace::new(BETWEEN_CLIENT_FINDS);
         let client_finds = Batcher::start(at_once, move |ids| {
             let (database, pace) = (for_clients.clone(), pace.clone());
@@ -185,19 +190,28 @@ impl Store {
                 clients::find_all(&database, ids).await
             }
         });
-        let finds = Batcher::start(at_once, move |ids| {
-            let database = for_finds.clone();
-            async move { sessions::find_all(&database, ids).await }
-        });
-        let rotations = Batcher::start(at_once, move |rotations| {
-            let database = for_rotations.clone();
-            async move { sessions::rotate_all(&database, rotations).await }
-        });
-        let assertion_uses = Batcher::start(at_once, move |used| {
-            let database = for_assertions.clone();
-            async move { assertions::use_all(&database, used).await }
-        });
-        Ok(Self { database, for_nodes, client_finds, finds, rotations, assertion_uses })
+        /// Starts a batcher whose statements this function runs.
+        macro_rules! batcher {
+            ($run:path) => {{
+                let database = database.clone();
+                Batcher::start(at_once, move |asked| {
+                    let database = database.clone();
+                    async move { $run(&database, asked).await }
+                })
+            }};
+        }
+        Ok(Self {
+            client_finds,
+            finds: batcher!(sessions::find_all),
+            rotations: batcher!(sessions::rotate_all),
+            begun_codes: batcher!(sessions::begin_all),
+            limit_checks: batcher!(sessions::exceeded_all),
+            of_cookies: batcher!(browser_sessions::find_all_of_cookies),
+            consent_finds: batcher!(consents::find_all_consents),
+            assertion_uses: batcher!(assertions::use_all),
+            database,
+            for_nodes,
+        })
     }
 
     /// Which database it is.

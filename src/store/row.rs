@@ -1,5 +1,7 @@
 //! The values of a statement and the rows that it returns, for both databases.
 
+use std::fmt::Write as _;
+
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type};
@@ -113,6 +115,15 @@ pub(super) fn unreadable(column: &str, problem: &dyn std::fmt::Display) -> Store
 pub(super) fn array<T: std::fmt::Display>(values: impl Iterator<Item = T>) -> String {
     let quoted = values.map(|value| format!("\"{}\"", value.to_string().replace('\\', "\\\\").replace('"', "\\\"")));
     format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
+/// A hash for a statement that reads it from a text.
+pub(super) fn hex(hash: &[u8; 32]) -> String {
+    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
+        // Writing to a String cannot fail.
+        _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// JSON for a text column.
