@@ -1,5 +1,8 @@
 //! People logged in at browsers: their sessions there, what they allowed for good, and the sessions of codes.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use jeton::protocol::authorization::Login;
 use jeton::protocol::browser::BrowserSession;
 use jeton::protocol::cause::Cause;
@@ -7,9 +10,11 @@ use jeton::protocol::client::Client;
 use jeton::protocol::consent::Remembered;
 use jeton::protocol::revocation::Target;
 use jeton::protocol::scope::Scope;
+use jeton::protocol::session::Session;
 use jeton::protocol::time::Timestamp;
 use jeton::protocol::user::User;
 use jeton::store::{Consent, Ended, Ending, NewSession, Rotation, Round, Store, StoreError};
+use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use super::{Db, NETWORK, Written, at, at_once, audited, audited_at, client, new_session, revocation, rotation, user};
@@ -198,6 +203,45 @@ on_both_stores!(the_session_of_a_code_begins_once_and_keeps_what_is_known_of_the
     assert!(held.offline && held.generation == 0);
     let moved = db.session_rotate(rotation(new.session.id, 0, at(1), at(50))).await.unwrap().unwrap();
     assert_eq!((moved.session.login, moved.session.generation), (new.session.login, 1));
+});
+
+on_both_stores!(codes_that_begin_at_once_each_begin_once_as_they_were_asked_for, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let browser = log_in(&db, &alice, 1).await;
+    let outdated = User { version: alice.version + 1, ..alice.clone() };
+    // A crowd, so that many share a statement. Every fourth comes twice, every fifth of a user who has changed.
+    let crowd: Vec<NewSession> = (0..60)
+        .map(|index| of_code(&app, if index % 5 == 0 { &outdated } else { &alice }, &browser))
+        .enumerate()
+        .flat_map(|(index, new)| std::iter::repeat_n(new, if index % 4 == 0 { 2 } else { 1 }))
+        .collect();
+    let node = db.node().await;
+    let barrier = Arc::new(Barrier::new(crowd.len()));
+    let mut tasks = Vec::new();
+    for new in crowd.clone() {
+        let (store, barrier) = (node.clone(), Arc::clone(&barrier));
+        tasks.push(tokio::spawn(async move {
+            barrier.wait().await;
+            store.session_create(&new, &audited()).await.map(jeton::store::Logged::without_a_node)
+        }));
+    }
+    let mut begun: HashMap<Uuid, usize> = HashMap::new();
+    for (new, task) in crowd.iter().zip(tasks) {
+        let is_outdated = new.user_version != alice.version;
+        match task.await.unwrap() {
+            Ok(Some(_)) if !is_outdated => *begun.entry(new.session.id).or_default() += 1,
+            Ok(None) if is_outdated => {}
+            Err(StoreError::Exists) if !is_outdated => {}
+            other => panic!("{other:?} of {new:?}"),
+        }
+    }
+    assert!(begun.len() == 48 && begun.values().all(|times| *times == 1), "{begun:?}");
+    let head = db.log_head().await.unwrap();
+    for new in crowd.iter().filter(|new| begun.contains_key(&new.session.id)) {
+        let held = db.session_find(new.session.id).await.unwrap().unwrap();
+        let asked = Session { log: head, ..new.session.clone() };
+        assert_eq!(format!("{:?}", held.session), format!("{asked:?}"));
+    }
 });
 
 on_both_stores!(no_session_begins_from_a_browser_session_that_has_ended, async |backend| {
