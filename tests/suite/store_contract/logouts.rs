@@ -10,7 +10,7 @@ use jeton::store::{Access, Consent, Ended, Ending, NewSession};
 use uuid::Uuid;
 
 use super::logins::allowed;
-use super::{Db, Written, at, audited, audited_at, client, new_session, revocation, rotation, user};
+use super::{Db, Written, at, at_once, audited, audited_at, client, new_session, revocation, rotation, user};
 use crate::support::on_both_stores;
 
 async fn log_in(db: &Db, user: &User) -> Uuid {
@@ -245,4 +245,33 @@ on_both_stores!(clients_with_access_are_those_with_active_sessions, async |backe
     begin(new_session(&third, &alice, at(45)), "read").await;
     db.revoke(&revocation(Target::All, Cause::AllRevoked), &audited()).await.written();
     assert_eq!(list(50).await, []);
+});
+
+on_both_stores!(no_code_that_begins_beside_a_logout_outlives_it, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    for round in 0..12 {
+        let browser = log_in(&db, &alice).await;
+        let codes: Vec<_> =
+            (0..8).map(|_| begun_in(browser, false, unredeemed(new_session(&app, &alice, at(0)), 150))).collect();
+        let begun = at_once(&db, 9, |store, index| {
+            let (code, user) = (codes.get(index).cloned(), alice.id);
+            async move {
+                let Some(code) = code else {
+                    // Each round a little later.
+                    for _ in 0..round * 20 {
+                        tokio::task::yield_now().await;
+                    }
+                    let end = store.browser_session_end(user, Ending::One(browser), at(9000), &audited()).await;
+                    assert_eq!(end.written(), Ended::Whole);
+                    return None;
+                };
+                store.session_create(&code, &audited()).await.written().map(|_| code.session.id)
+            }
+        })
+        .await;
+        for id in begun.into_iter().flatten() {
+            let redeemed = db.session_rotate(rotation(id, 0, at(100), at(1000))).await.unwrap();
+            assert!(redeemed.is_none(), "the code of round {round} is good after the logout");
+        }
+    }
 });
