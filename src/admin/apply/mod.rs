@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 pub use clients::SetClient;
 pub use export::Exported;
 pub use roles::SetRole;
+pub(crate) use schema::SECRET_FILE;
 pub use schema::file_schema;
 
 use crate::admin::client_blocks::NewClientBlock;
