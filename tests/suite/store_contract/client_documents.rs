@@ -21,7 +21,7 @@ fn settings() -> ClientSettings {
 }
 
 /// A document at this URL that is fresh until the moment.
-fn fetched(url: &str, seconds: i64) -> FetchedDocument {
+pub(super) fn fetched(url: &str, seconds: i64) -> FetchedDocument {
     let host = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap();
     FetchedDocument {
         client_id: url.into(),
