@@ -326,6 +326,13 @@ pub(crate) async fn insert_many(address: &str, backend: Backend) {
     super::execute(address, &sql).await;
 }
 
+/// Blocks a host, as one who dies after the first part.
+pub(crate) async fn begin_block(address: &str, target: &str) {
+    let store = super::connect(address).await;
+    let (_, ended) = store.client_block_create(&block(target), at(900), &audited()).await.written();
+    assert_eq!(ended, Ended::Part);
+}
+
 on_both_stores!(a_host_with_many_clients_is_blocked_part_by_part, async |backend| {
     let db = Db::new(backend).await;
     put_many(&db, backend).await;
