@@ -28,7 +28,7 @@ class Pages:
     def lines(self):
         yield "## The console with 100,000 clients, 1,000,000 users and 1,000,000 sessions\n"
         yield (f"Each page {TIMES} times, one after the other, as a browser on the same machine sees it: from the request, on a "
-               "connection that is open, to the last byte of the answer. *App-big* has 200,000 living sessions, *app-over* 100,000 "
+               "connection that is open, to the last byte of the answer. *App-big* has 200,000 active sessions, *app-over* 100,000 "
                "that have expired, the newest of all, and *app-revoked* 50,000 that a revocation ended; *the user* has 50,000. The "
                "audit trail has 200,000 records, the log 10,000 revocations below 100,000 newer notices.\n")
         yield f"| page | {' | '.join(f'{store}: p50 | longest' for store in self.stores)} | size |"
@@ -80,7 +80,7 @@ def pages(people):
         yield f"client {name}", f"/console/client?{query(id=client)}"
         yield f"revoke client {name}?", f"/console/revoke?{query(client=client)}"
         yield f"sessions of {name}", f"/console/sessions?{query(client=client)}"
-    late_session = cursor("living sessions", str(UUID(bytes=people.session(1000))))
+    late_session = cursor("active sessions", str(UUID(bytes=people.session(1000))))
     yield "sessions of app-big, a late part", f"/console/sessions?{query(client=BIG, cursor=late_session)}"
     yield "client settings", f"/console/client-settings?{query(id=BIG)}"
     yield "users", "/console/users"

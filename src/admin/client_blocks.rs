@@ -9,6 +9,7 @@ use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::protocol::client_document::check_target;
 use crate::protocol::time::Timestamp;
+use crate::state::Unavailable;
 use crate::store::{ClientBlock, Ended};
 
 /// What to block.
@@ -86,15 +87,20 @@ impl App {
         if was_there { Ok(()) } else { Err(no_such("block of", target)) }
     }
 
-    /// Carries out, part by part, what blocks that were written have still to do. If it does not come to its end, cleanup goes on.
+    /// Carries out, part by part, what blocks that were written have still to do. If it does not come to its end, the servers go on.
     pub(super) async fn client_blocks_carry_out(&self, actor: &Actor) -> Result<()> {
         loop {
             let covers_until = self.settings.covers_until(self.clock.now());
             let audited = self.dated(actor);
             let write = self.store.client_blocks_carry_out(covers_until, &audited);
             if self.state.honour(write).await? != Ended::Part {
-                return Ok(());
+                break;
             }
         }
+        // Other nodes may have done a part: what they ended is over here, too, before this is answered.
+        if self.state.master_keys().is_some() {
+            self.state.catch_up().await.map_err(|Unavailable(text)| AdminError::Unavailable(text))?;
+        }
+        Ok(())
     }
 }

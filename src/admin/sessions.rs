@@ -95,7 +95,7 @@ impl App {
         client: Option<&str>,
         request: &ListRequest,
     ) -> Result<List<SessionView>> {
-        let page = request.page("living sessions")?;
+        let page = request.page("active sessions")?;
         let user = match user {
             Some(name) => Some(self.find_user(name).await?.id),
             None => None,
@@ -103,7 +103,7 @@ impl App {
         let filter = SessionFilter { user, client: client.map(str::to_owned) };
         let sessions = self.store.session_list_active(&filter, self.clock.now(), &page, MOST_LOOKED_AT).await?;
         Ok(List::of_looked(
-            "living sessions",
+            "active sessions",
             &page,
             sessions,
             |record| record.session.id.to_string(),

@@ -114,6 +114,8 @@ pub struct App {
     pub(crate) key_set: Kept<u64>,
     /// Held while a signing key is made.
     making_keys: tokio::sync::Mutex<()>,
+    /// When making a key failed last, for those who can do without it.
+    no_key_at: tokio::sync::Mutex<Option<Timestamp>>,
     /// Whether every node knows bound tokens.
     binds: AtomicBool,
     /// Whether every node knows the exchange of tokens of other issuers.
@@ -147,6 +149,7 @@ impl App {
             metadata: Kept::default(),
             key_set: Kept::default(),
             making_keys: tokio::sync::Mutex::default(),
+            no_key_at: tokio::sync::Mutex::default(),
             binds: AtomicBool::default(),
             exchanges_foreign: AtomicBool::default(),
             node: Uuid::now_v7(),

@@ -11,6 +11,8 @@ use crate::store::{Added, Audited};
 
 /// How often a key is made if the master key changes meanwhile.
 const ATTEMPTS: usize = 3;
+/// Milliseconds after a failure in which nobody waits for a key who can do without it.
+const PAUSE: i64 = 5000;
 
 impl App {
     /// The key that signs with an algorithm now. If there is none, one is made, which is active at once. Of nodes that need one at
@@ -23,7 +25,7 @@ impl App {
         issuer: &Issuer,
         algorithm: SigningAlgorithm,
     ) -> Result<Arc<ReadySigningKey>> {
-        let known = || issuer.keys().ring.signing_key_for(algorithm, self.clock.now()).cloned();
+        let known = || self.known_signing_key(issuer, algorithm);
         match known() {
             Some(key) => Ok(key),
             // On the heap, because it is rare.
@@ -38,6 +40,35 @@ impl App {
                 .await
             }
         }
+    }
+
+    /// Whether there is a key of each of these algorithms, for those who can do without: one that is missing is made, but not again for a
+    /// while after that failed. Whoever comes meanwhile waits for the same attempt.
+    pub(crate) async fn has_signing_keys(&self, issuer: &Issuer, algorithms: &[SigningAlgorithm]) -> bool {
+        let is_missing = |algorithm: &&SigningAlgorithm| self.known_signing_key(issuer, **algorithm).is_none();
+        if !algorithms.iter().any(|algorithm| is_missing(&algorithm)) {
+            return true;
+        }
+        let mut no_key_at = self.no_key_at.lock().await;
+        for algorithm in algorithms.iter().filter(is_missing) {
+            let since = no_key_at.map(|at| self.clock.now().millis() - at.millis());
+            if since.is_some_and(|since| (0..PAUSE).contains(&since)) {
+                return false;
+            }
+            // Before, too: whoever waits may go away, and the next one is not to wait for the same again.
+            *no_key_at = Some(self.clock.now());
+            if let Err(error) = self.signing_key(issuer, *algorithm).await {
+                tracing::warn!(alg = algorithm.name(), %error, "no key for ID tokens was made; it is tried again later");
+                *no_key_at = Some(self.clock.now());
+                return false;
+            }
+            *no_key_at = None;
+        }
+        true
+    }
+
+    fn known_signing_key(&self, issuer: &Issuer, algorithm: SigningAlgorithm) -> Option<Arc<ReadySigningKey>> {
+        issuer.keys().ring.signing_key_for(algorithm, self.clock.now()).cloned()
     }
 
     async fn make_signing_key(&self, algorithm: SigningAlgorithm) -> Result<()> {

@@ -30,22 +30,20 @@ pub(crate) async fn document(app: &App, issuer: &Issuer) -> Result<Document> {
     match app.metadata.get(|(clients, issuers)| Arc::ptr_eq(clients, &in_use) && Arc::ptr_eq(issuers, &trusted)) {
         Some(document) => Ok(document),
         None => {
-            make_keys(app, issuer, &in_use).await;
+            let has_keys = has_keys(app, issuer, &in_use).await;
             let document = written(&content(app, issuer, &in_use, &trusted))?;
-            Ok(app.metadata.keep((in_use, trusted), document))
+            // What is kept asks for no key any more.
+            Ok(if has_keys { app.metadata.keep((in_use, trusted), document) } else { document })
         }
     }
 }
 
 /// Makes the signing keys that the ID tokens of clients will need. A client may read metadata and keys when it starts, and not again
 /// at its first login: the key that the first ID token names has to be among them (OpenID Connect Core §10.1).
-async fn make_keys(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) {
-    for algorithm in in_use.iter().flat_map(|in_use| &in_use.id_token_algorithms) {
-        let algorithm = SigningAlgorithm::from(*algorithm);
-        if let Err(error) = app.signing_key(issuer, algorithm).await {
-            tracing::warn!(alg = algorithm.name(), %error, "no key for ID tokens was made; it is tried again at a login");
-        }
-    }
+async fn has_keys(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> bool {
+    let algorithms = in_use.iter().flat_map(|in_use| &in_use.id_token_algorithms);
+    let algorithms: Vec<SigningAlgorithm> = algorithms.map(|algorithm| SigningAlgorithm::from(*algorithm)).collect();
+    app.has_signing_keys(issuer, &algorithms).await
 }
 
 /// The published keys (RFC 7517 §5), written anew when they have changed.

@@ -18,6 +18,8 @@ const PAUSE: u32 = 3;
 const REGISTRATIONS: i64 = 100;
 /// The most documents of clients that a batch looks at.
 const DOCUMENTS: i64 = 100;
+/// The time between two looks whether blocks of clients have still something to do.
+const BLOCKS: Duration = Duration::from_secs(5);
 /// The longest pause between two batches.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -34,25 +36,31 @@ pub(super) async fn run(app: Arc<App>) {
     }
 }
 
+/// Goes on with what blocks have still to do that somebody wrote who did not come to the end of it. Any node does, and at once, since
+/// their clients are to be stopped.
+pub(super) async fn go_on_with_blocks(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(BLOCKS).await;
+        if let Err(error) = carry_out_blocks(&app).await {
+            tracing::debug!(%error, "what blocks of clients have still to do was postponed");
+        }
+    }
+}
+
 /// Does a round, if it is this node's turn.
 async fn turn(app: &App) -> Result<()> {
     let (store, interval) = (&app.store, app.settings.upkeep_interval);
-    if store.cleanup_take(app.node, HOLD, interval).await? {
-        if let Err(error) = carry_out_blocks(app).await {
-            tracing::debug!(%error, "what blocks of clients have still to do was postponed");
+    if store.cleanup_take(app.node, HOLD, interval).await? && round(app).await? {
+        if let Err(error) = sweep_keys(app).await {
+            tracing::debug!(%error, "cleanup of keys was postponed");
         }
-        if round(app).await? {
-            if let Err(error) = sweep_keys(app).await {
-                tracing::debug!(%error, "cleanup of keys was postponed");
-            }
-            if let Err(error) = sweep_registrations(app).await {
-                tracing::debug!(%error, "cleanup of registrations was postponed");
-            }
-            if let Err(error) = sweep_documents(app).await {
-                tracing::debug!(%error, "cleanup of the documents of clients was postponed");
-            }
-            store.cleanup_end(app.node, interval).await?;
+        if let Err(error) = sweep_registrations(app).await {
+            tracing::debug!(%error, "cleanup of registrations was postponed");
         }
+        if let Err(error) = sweep_documents(app).await {
+            tracing::debug!(%error, "cleanup of the documents of clients was postponed");
+        }
+        store.cleanup_end(app.node, interval).await?;
     }
     if let Some(ended_at) = store.cleanup_ended_at().await? {
         app.metrics.upkeep_ended(ended_at);
@@ -90,14 +98,13 @@ async fn round(app: &App) -> Result<bool> {
     Ok(true)
 }
 
-/// Carries out what blocks have still to do that somebody wrote who did not come to the end of it.
 async fn carry_out_blocks(app: &App) -> Result<()> {
     loop {
         let begun = Instant::now();
         let (now, covers_until) = (app.clock.now(), app.settings.covers_until(app.clock.now()));
         let audited = Audited { actor: "cleanup".into(), request_id: None, address: None, at: now };
         let ended = app.state.honour(app.store.client_blocks_carry_out(covers_until, &audited)).await?;
-        if ended != Ended::Part || !app.store.cleanup_hold(app.node, HOLD).await? {
+        if ended != Ended::Part {
             return Ok(());
         }
         tokio::time::sleep((begun.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;

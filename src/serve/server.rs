@@ -102,6 +102,7 @@ impl Server {
             tokio::spawn(write_used_secrets(Arc::clone(&app))),
             tokio::spawn(read_clients_in_use(Arc::clone(&app))),
             tokio::spawn(cleanup::run(Arc::clone(&app))),
+            tokio::spawn(cleanup::go_on_with_blocks(Arc::clone(&app))),
             tokio::spawn(logout_notices::run(Arc::clone(&app))),
             tokio::spawn(events::run(Arc::clone(&app))),
             tokio::spawn(webhooks::run(Arc::clone(&app))),

@@ -227,7 +227,7 @@ impl LogTransaction {
             self.query("SELECT pg_advisory_xact_lock(7434)", vec![]).await?;
         }
         // First, in the order of everybody else.
-        if changes.writes.iter().any(|write| matches!(write, SetWrite::CreateUser(_))) {
+        if changes.writes.iter().any(|write| write.object().0 == Kind::Role) {
             self.lock_users().await?;
         }
         self.lock_names().await?;

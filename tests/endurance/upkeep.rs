@@ -23,7 +23,7 @@ pub(crate) const PART: Part =
 /// Rows that are over, in full and in short form.
 const ROWS: (u64, u64) = (10_000_000, 200_000);
 /// Of so many rows that are over, one lives beside them.
-const LIVING: u64 = 50;
+const ACTIVE: u64 = 50;
 /// Sessions that the load refreshes.
 const SESSIONS: usize = 40;
 /// The time between two rounds of upkeep, in seconds.
@@ -97,10 +97,10 @@ impl Desk {
         self.run(&format!("UPDATE cleanup SET node = {id}, free_at = {now} + 50000 WHERE id = 1")).await;
     }
 
-    /// Inserts rows that are over, marked as such, and a living row beside each [`LIVING`] of them.
+    /// Inserts rows that are over, marked as such, and an active row beside each [`ACTIVE`] of them.
     async fn fill(&mut self, rows: u64) {
         let is_sqlite = matches!(self, Self::Sqlite(_));
-        // An id that begins with a time, so that the living ones lie among the others; of a table, a number, and a
+        // An id that begins with a time, so that the active ones lie among the others; of a table, a number, and a
         // mark.
         let id = |table: u64| match is_sqlite {
             true => format!("unhex(printf('%012x7%03x8000%012x', 1500000000000 + i, {table}, i))"),
@@ -181,18 +181,18 @@ impl Desk {
             .replace(" + i", " + i * 4 - 1")
             .replace(", i)", ", i * 4 - 1)")
             .replace("to_hex(i)", "to_hex(i * 4 - 1)");
-        let live = |count: u64| (count / LIVING).max(1);
+        let live = |count: u64| (count / ACTIVE).max(1);
         let statements = [
             session(sessions, "over", &id(1), lie),
-            session(live(sessions), "living", &id(2), truth),
+            session(live(sessions), "active", &id(2), truth),
             entry(ended, 1, "over", "session", &id(3), -38 * day, 389 * day, &of_session),
-            entry(live(ended), 10_000_000, "living", "session", &id(4), -10 * day, 389 * day, &id(8)),
+            entry(live(ended), 10_000_000, "active", "session", &id(4), -10 * day, 389 * day, &id(8)),
             entry(tokens, 20_000_000, "over", "token", &id(5), -38 * day, 389 * day, &id(5)),
-            entry(live(tokens), 30_000_000, "living", "token", &id(6), -10 * day, 389 * day, &id(6)),
+            entry(live(tokens), 30_000_000, "active", "token", &id(6), -10 * day, 389 * day, &id(6)),
             entry(notices, 40_000_000, "over", "user_changed", &id(7), -40 * day, -40 * day, &id(7)),
-            entry(live(notices), 50_000_000, "living", "user", &id(8), -day, 389 * day, &id(8)),
+            entry(live(notices), 50_000_000, "active", "user", &id(8), -day, 389 * day, &id(8)),
             record(audit, "over", &id(9), 401 * day),
-            record(live(audit), "living", &id(10), 399 * day),
+            record(live(audit), "active", &id(10), 399 * day),
         ];
         for statement in statements {
             self.run(&statement).await;
@@ -250,7 +250,7 @@ async fn sweep(run: &mut Run, store: Backend, rows: u64) {
     let begun = Instant::now();
     desk.fill(rows).await;
     eprintln!("upkeep: {store:?}: {rows} rows that are over were inserted in {} s", begun.elapsed().as_secs());
-    let (over, living) = (desk.marked("over").await, desk.marked("living").await);
+    let (over, active) = (desk.marked("over").await, desk.marked("active").await);
     assert_eq!(over.iter().sum::<u64>(), rows, "{over:?}");
     desk.hold_the_turn().await;
     let nodes: Vec<Running> = (0..if cluster.is_some() { 2 } else { 1 }).map(|_| place.serve(&[])).collect();
@@ -304,7 +304,7 @@ async fn sweep(run: &mut Run, store: Backend, rows: u64) {
     without_sweeping(&load, &mut desk, quiet).await;
     let outcome = load.end().await;
     assert_eq!(desk.marked("over").await, [0; 3], "what is over goes");
-    assert_eq!(desk.marked("living").await, living, "what lives stays");
+    assert_eq!(desk.marked("active").await, active, "what lives stays");
     let outcome = outcome.lock().unwrap();
     assert!(outcome.failures.is_empty(), "{} failed: {:?}", outcome.failures.len(), outcome.failures.first());
     for (kind, _) in KINDS {
@@ -318,7 +318,7 @@ async fn sweep(run: &mut Run, store: Backend, rows: u64) {
         }
     }
     run.most(&format!("{store:?} rows"), rows);
-    run.most(&format!("{store:?} living rows"), sum(&living));
+    run.most(&format!("{store:?} active rows"), sum(&active));
     run.most(&format!("{store:?} seconds"), took.as_secs().max(1));
     run.most(&format!("{store:?} rows/s"), rows * 1000 / u64::try_from(took.as_millis()).unwrap().max(1));
     for node in nodes {
@@ -362,7 +362,7 @@ fn report(run: &Run) -> String {
             text,
             "| {store:?} | {} | {} | {} s | {} | {} | {journal} |",
             number(store, "rows"),
-            number(store, "living rows"),
+            number(store, "active rows"),
             number(store, "seconds"),
             number(store, "rows/s"),
             number(store, "requests"),

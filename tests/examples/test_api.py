@@ -74,13 +74,13 @@ def test_each_algorithm_of_jeton_is_understood(start, language, algorithm):
 def test_a_token_is_refused_from_the_moment_on_when_it_expires(api, strict, jeton, form):
     client = jeton.client(access_token_ttl=1, access_token_format=form)
 
-    def living():
+    def active():
         # Times are whole seconds: a token that lives for one may be over after a moment.
         token = jeton.token(*client)
         found = jeton.post("/auth/introspect", ("demo-api", "demo-api-secret"), token=token).json
         return found["active"] and (token, found["exp"])
 
-    token, expiry = eventually(living)
+    token, expiry = eventually(active)
     for server, text in ((api, "The token has expired." if form == "jwt" else INACTIVE), (strict, INACTIVE)):
         while True:
             before = time.time()

@@ -1,4 +1,4 @@
-"""Keys and certificates of clients, made with openssl."""
+"""Keys and certificates, made with openssl."""
 
 import base64
 import subprocess
@@ -16,12 +16,14 @@ def make_key(path, kind):
     return path
 
 
-def make_certificate(path, key, name, *authority):
-    """A certificate for clients, by this authority (its certificate and key) or by itself."""
+def make_certificate(path, key, name, *authority, host=None):
+    """A certificate for a client, by this authority (its certificate and key) or by itself, or for the server at this host."""
     words = ["req", "-x509", "-new", "-key", key, "-out", path, "-days", "2", "-subj", f"/CN={name}"]
     if authority:
         words += ["-CA", authority[0], "-CAkey", authority[1], "-addext", "basicConstraints=critical,CA:FALSE"]
         words += ["-addext", "keyUsage=critical,digitalSignature", "-addext", "extendedKeyUsage=clientAuth"]
+    if host:
+        words += ["-addext", f"subjectAltName={'IP' if host.replace('.', '').isdigit() else 'DNS'}:{host}"]
     openssl(*words)
     return path
 

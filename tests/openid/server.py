@@ -10,6 +10,8 @@ import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 
+import keys
+
 ALIAS = "jeton"
 SCOPE = "openid profile email address phone offline_access"
 USERNAME, PASSWORD = "anna", "correct horse battery staple"
@@ -69,7 +71,8 @@ def serving(binary, folder, suite, more):
     listen = os.environ.get("JETON_OPENID_LISTEN", "127.0.0.1")
     port, ops = free_port(listen), free_port("127.0.0.1")
     jeton = Jeton(f"https://{host}:{port}", host, listen)
-    make_certificate(folder, host)
+    # The suite trusts whatever certificate there is; it has to be one for this host.
+    keys.make_certificate(folder / "tls.crt", keys.make_key(folder / "tls.key", keys.EC), host, host=host)
     settings = {
         "JETON_ISSUER": jeton.issuer,
         "JETON_LISTEN": f"{listen}:{port}",
@@ -117,15 +120,6 @@ def run(binary, *words, env, cwd=None, given=None):
     if done.returncode:
         raise SystemExit(f"openid: jeton {' '.join(words[:2])}: {done.stderr.strip()}")
     return done.stdout
-
-
-def make_certificate(folder, host):
-    """The suite trusts whatever certificate there is; it has to be one for this host."""
-    kind = "IP" if host.replace(".", "").isdigit() else "DNS"
-    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-    words += ["-subj", f"/CN={host}", "-addext", f"subjectAltName={kind}:{host}"]
-    words += ["-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
-    subprocess.run(words, check=True, capture_output=True)
 
 
 def free_port(address):

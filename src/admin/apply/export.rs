@@ -30,7 +30,7 @@ impl Default for Exported {
                 Kind::Client => members_of(&ClientSettings::default()),
                 Kind::Resource => members_of(&ResourceSettings::default()),
                 Kind::Issuer => members_of(&IssuerSettings::default()),
-                Kind::Role => Map::new(),
+                Kind::Role => Map::from_iter([("enabled".to_owned(), Value::Bool(true))]),
                 Kind::Block => Map::from_iter([("reason".to_owned(), Value::Null)]),
             };
             let members = schema::members(*kind).into_iter().map(|(name, _)| name).collect();
@@ -41,12 +41,10 @@ impl Default for Exported {
 }
 
 impl Exported {
-    /// Adds an object as the admin API shows it, unless no file can say what it is: clients that registered themselves, and the roles
-    /// of users who are disabled, whom a file would create enabled.
+    /// Adds an object as the admin API shows it, unless no file can say what it is: clients that registered themselves.
     pub fn add(&mut self, kind: Kind, shown: &Object) {
         let by_administrator = |by: &Value| by == RegisteredBy::Administrator.name();
-        let is_of_disabled = kind == Kind::Role && shown.get("enabled") == Some(&Value::Bool(false));
-        if is_of_disabled || !shown.get("registered_by").is_none_or(by_administrator) {
+        if !shown.get("registered_by").is_none_or(by_administrator) {
             return;
         }
         for of_kind in self.kinds.iter_mut().filter(|of_kind| of_kind.kind == kind) {

@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 pub use clients::SetClient;
 pub use export::Exported;
 pub use roles::SetRole;
+pub(crate) use schema::SECRET_FILE;
 pub use schema::file_schema;
 
 use crate::admin::client_blocks::NewClientBlock;
@@ -232,9 +233,9 @@ impl App {
             let outcome = self.state.honour(self.store.set_apply(&changes, &self.dated(actor))).await?;
             outcome.map_err(|refusal| not_applied(refusal, &names))?;
             if changes.writes.iter().any(|write| write.object().0 == Kind::Block) {
-                // The set is applied, whatever becomes of this; cleanup goes on with it.
+                // The set is applied, whatever becomes of this; the servers go on with it.
                 if let Err(error) = self.client_blocks_carry_out(actor).await {
-                    tracing::warn!(%error, "what the blocks of a set have still to do was left to the cleanup");
+                    tracing::warn!(%error, "what the blocks of a set have still to do was left for later");
                 }
             }
         }

@@ -32,6 +32,9 @@ pub struct SetRole {
     pub sub: Option<String>,
     /// What the user may administer in the console.
     pub role: Role,
+    /// Whether a user who is created is enabled; nothing changes for one who is there.
+    #[schema(default = true)]
+    pub enabled: Option<bool>,
 }
 
 /// Reads a role and checks it as far as it goes by itself.
@@ -57,7 +60,7 @@ pub(super) async fn plan(app: &App, plan: &mut Plan<'_>, actor: &Actor) -> Resul
     let mut holders: BTreeMap<String, User> =
         holders.into_iter().map(|user| (username_key(&user.username), user)).collect();
     let (mut demoted, mut created) = (None, BTreeSet::new());
-    for (index, SetRole { username, sub, role }) in wanted.into_iter().enumerate() {
+    for (index, SetRole { username, sub, role, enabled }) in wanted.into_iter().enumerate() {
         let here = |error| at(Kind::Role, index, error);
         let key = username_key(&username);
         let named = match holders.remove(&key) {
@@ -77,7 +80,7 @@ pub(super) async fn plan(app: &App, plan: &mut Plan<'_>, actor: &Actor) -> Resul
                         let text = format!("username: the user {username} is named twice");
                         return Err(here(AdminError::Invalid(text)));
                     }
-                    create(app, plan, username, sub, role).await.map_err(here)?;
+                    create(app, plan, username, sub, role, enabled.unwrap_or(true)).await.map_err(here)?;
                     continue;
                 }
             },
@@ -123,7 +126,14 @@ fn other_sub(user: &User, sub: &str) -> AdminError {
 }
 
 /// Creates a user who has a role and cannot log in yet. It is no administrator who could be the last one.
-async fn create(app: &App, plan: &mut Plan<'_>, username: String, sub: String, role: Role) -> Result<()> {
+async fn create(
+    app: &App,
+    plan: &mut Plan<'_>,
+    username: String,
+    sub: String,
+    role: Role,
+    enabled: bool,
+) -> Result<()> {
     if app.store.sub_owner(&sub).await? == Some(SubOwner::Client) {
         return Err(taken(StoreError::SubTaken(SubOwner::Client), &username, &sub));
     }
@@ -138,7 +148,7 @@ async fn create(app: &App, plan: &mut Plan<'_>, username: String, sub: String, r
         notes: vec![note.to_owned()],
         ..Change::new(ChangeAction::Create, Kind::Role, &username)
     }
-    .of(&json!({"sub": null, "role": null}), &json!({"sub": sub, "role": role}));
+    .of(&json!({"sub": null, "role": null, "enabled": true}), &json!({"sub": sub, "role": role, "enabled": enabled}));
     let user = User {
         id: Uuid::now_v7(),
         sub,
@@ -147,7 +157,7 @@ async fn create(app: &App, plan: &mut Plan<'_>, username: String, sub: String, r
         scope: None,
         claims: Default::default(),
         profile: Default::default(),
-        enabled: true,
+        enabled,
         role: Some(role),
         has_second_factor: false,
         created_at: app.clock.now(),

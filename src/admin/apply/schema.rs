@@ -13,7 +13,7 @@ use crate::protocol::object::Kind;
 use crate::protocol::schema::KEYWORDS;
 
 /// The member of a client that names the file with its secret.
-pub(super) const SECRET_FILE: &str = "client_secret_file";
+pub(crate) const SECRET_FILE: &str = "client_secret_file";
 
 /// The JSON Schema of a file.
 pub fn file_schema() -> Value {

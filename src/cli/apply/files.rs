@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
-use crate::admin::apply::{ApplyRequest, Object, check_object};
+use crate::admin::apply::{ApplyRequest, Object, SECRET_FILE, check_object};
 use crate::cli::Failed;
 use crate::cli::apply::location::{self, Step};
 use crate::protocol::object::Kind;
@@ -14,8 +14,6 @@ use crate::protocol::object::Kind;
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 /// The most problems that are told at once.
 const MOST_PROBLEMS: usize = 20;
-/// The member that names the file with the secret of a client.
-const SECRET_FILE: &str = "client_secret_file";
 
 /// The files of a set.
 pub(super) struct Files {

@@ -2,10 +2,12 @@
 //! they read from the environment.
 
 mod language;
+mod program;
 
 use crate::admin::clients::ClientView;
 use crate::console::page::{Block, Cell};
-use crate::console::snippets::language::{Fields, LANGUAGES, Login, Program, Signer, Value};
+use crate::console::snippets::language::LANGUAGES;
+use crate::console::snippets::program::{Fields, Login, Program, Signer, Value};
 use crate::issuer::Issuer;
 use crate::protocol::client::{ApplicationType, AuthMethod, ClientSettings, GrantType, Permission};
 use crate::protocol::scope::Scope;

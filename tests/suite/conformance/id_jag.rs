@@ -175,7 +175,7 @@ on_both_stores!(exc_010_an_id_token_becomes_an_assertion_that_another_server_tak
     assert!(metrics.text().await.unwrap().contains(line));
 });
 
-on_both_stores!(an_assertion_is_given_only_for_a_living_login_with_this_client, async |backend| {
+on_both_stores!(an_assertion_is_given_only_for_an_active_login_with_this_client, async |backend| {
     let mut enterprise = Enterprise::start(backend).await;
     let other = enterprise.app.web_client("other", office(json!({}))).await;
     let office = enterprise.office.clone();

@@ -98,7 +98,7 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     let scene = Scene::start(backend).await;
     let login = async || scene.login().await;
     let (good, token) = (scene.token().await, scene.token().await);
-    let (living, session, user) = (login().await, login().await, login().await);
+    let (active, session, user) = (login().await, login().await, login().await);
     scene.revoke(json!({"token": token})).await;
     scene.app.revoke(&scene.main, &session.text("refresh_token")).await.assert_ok();
     let held = scene.state.revocations_held();
@@ -113,8 +113,8 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     );
     let early = scene.token().await;
     scene.assert_active(&early).await;
-    scene.assert_inactive(&[&good, &token, &session.text("access_token"), &living.text("access_token")]).await;
-    let next = scene.refresh(&living.text("refresh_token")).await;
+    scene.assert_inactive(&[&good, &token, &session.text("access_token"), &active.text("access_token")]).await;
+    let next = scene.refresh(&active.text("refresh_token")).await;
 
     scene.jump_to(0);
     assert_eq!(scene.log.lines_with(WENT_BACK), 0);
@@ -122,7 +122,7 @@ async fn a_clock_that_jumps_ahead_and_back_revives_nothing(backend: Backend) {
     assert_eq!(scene.log.lines_with(WENT_BACK), 1, "it is said once");
     assert_eq!(scene.state.revocations_held(), held);
     scene.assert_active(&good).await;
-    scene.assert_active(&living.text("access_token")).await;
+    scene.assert_active(&active.text("access_token")).await;
     scene.assert_inactive(&[&early]).await;
     let new = scene.token().await;
     scene.assert_active(&new).await;
@@ -157,7 +157,7 @@ on_one_thread!(what_a_clock_that_was_ahead_has_issued_stays_revoked_to_its_end);
 async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backend) {
     let scene = Scene::start(backend).await;
     let (good, token) = (scene.token().await, scene.token().await);
-    let living = scene.login().await;
+    let active = scene.login().await;
     scene.revoke(json!({"token": token})).await;
     scene.state.forget_what_is_over();
     assert_eq!(scene.state.revocations_held(), 1);
@@ -173,7 +173,7 @@ async fn a_clock_that_jumps_back_revives_nothing_and_stops_nobody(backend: Backe
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{refused:?}");
     let (late, other) = (scene.token().await, scene.token().await);
     scene.assert_active(&late).await;
-    scene.refresh(&living.text("refresh_token")).await;
+    scene.refresh(&active.text("refresh_token")).await;
     scene.app.revoke(&scene.main, &late).await.assert_ok();
     scene.assert_inactive(&[&late]).await;
     scene.assert_active(&other).await;

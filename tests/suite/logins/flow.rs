@@ -34,7 +34,7 @@ on_both_stores!(aut_020_iss_001_a_person_logs_in_and_consents_and_the_client_get
     app.refresh(&client, &tokens.text("refresh_token")).await.assert_ok();
 });
 
-on_both_stores!(a_living_login_answers_at_once_where_no_consent_is_needed, async |backend| {
+on_both_stores!(an_active_login_answers_at_once_where_no_consent_is_needed, async |backend| {
     let app = TestServer::start(backend).await;
     app.web_client("web", json!({"consent": "skip"})).await;
     app.user(ALICE.0, ALICE.1).await;

@@ -9,8 +9,9 @@ use serde_json::{Value, json};
 use super::{Logins, redeem_at, request, web_client};
 use crate::conformance::bearer::challenge_attributes;
 use crate::conformance::jose::verified;
+use crate::store_contract::execute;
 use crate::support::scene::API;
-use crate::support::{Setup, jwt_part, on_both_stores};
+use crate::support::{Backend, Setup, TestServer, jwt_part, on_both_stores};
 
 /// The claims that every ID token has.
 const ALWAYS: [&str; 9] = ["iss", "sub", "aud", "exp", "iat", "auth_time", "at_hash", "sid", "amr"];
@@ -152,3 +153,37 @@ on_both_stores!(an_id_token_is_never_taken_for_an_access_token_and_is_recognised
         assert!(body.contains("id_token_as_access_token") && body.contains("bad_signature"), "{body}");
     }
 });
+
+on_both_stores!(
+    metadata_is_answered_without_a_key_that_cannot_be_made_and_the_key_is_tried_again_later,
+    async |backend| {
+        let app = TestServer::start_with(backend, Setup::default().with_manual_clock()).await;
+        app.client("web", web_client(json!({"id_token_signed_response_alg": "EdDSA"}))).await;
+        let has_key = async || app.published_keys().await.iter().any(|key| key["alg"] == "EdDSA");
+        let ask = async || {
+            app.get("/.well-known/openid-configuration").await.assert_ok();
+        };
+        let (fails, mended) = match backend {
+            Backend::Sqlite => (
+                "CREATE TRIGGER fails BEFORE INSERT ON keys BEGIN SELECT RAISE(ABORT, 'broken'); END",
+                "DROP TRIGGER fails",
+            ),
+            Backend::Postgres => (
+                "CREATE SEQUENCE attempts; CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             PERFORM nextval('attempts'); PERFORM pg_sleep(0.5); RAISE 'broken'; END $$; \
+             CREATE TRIGGER fails BEFORE INSERT ON keys FOR EACH ROW EXECUTE FUNCTION fails()",
+                // Those who asked at the same time waited for one attempt.
+                "DO $$ BEGIN ASSERT (SELECT last_value FROM attempts) = 1; END $$; DROP TRIGGER fails ON keys",
+            ),
+        };
+        execute(&app.database, fails).await;
+        tokio::join!(ask(), ask(), ask(), ask());
+        execute(&app.database, mended).await;
+        app.advance(4);
+        ask().await;
+        assert!(!has_key().await, "it is not tried again at once");
+        app.advance(1);
+        ask().await;
+        assert!(has_key().await);
+    }
+);

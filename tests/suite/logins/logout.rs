@@ -215,7 +215,7 @@ on_both_stores!(a_login_takes_over_what_clients_have_of_the_expired_one_before, 
     assert!(is_logged_in(&browser) && !is_alive(&app, &client, &first).await);
 });
 
-on_both_stores!(an_id_token_alone_ends_an_expired_login_and_of_a_living_one_no_more_than_its_own, async |backend| {
+on_both_stores!(an_id_token_alone_ends_an_expired_login_and_of_an_active_one_no_more_than_its_own, async |backend| {
     let (app, client, mut browser) = start_idling(backend).await;
     let other = app.web_client("other", leaving(json!({}))).await;
     let offline = app.web_client("offline", json!({"consent": "required"})).await;

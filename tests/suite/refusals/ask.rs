@@ -25,7 +25,7 @@ pub(super) struct Case {
     /// Whether the bytes alone show the first cause; nothing where the promise leaves it open.
     in_the_bytes: Option<bool>,
     /// Whether it is an active refresh token, which introspection reports as active.
-    living_refresh_token: bool,
+    active_refresh_token: bool,
     scope: Option<&'static str>,
     audience: Option<&'static str>,
 }
@@ -39,7 +39,7 @@ impl Case {
             cause,
             also: Vec::new(),
             in_the_bytes: Some(true),
-            living_refresh_token: false,
+            active_refresh_token: false,
             scope: None,
             audience: None,
         }
@@ -67,8 +67,8 @@ impl Case {
         self
     }
 
-    pub(super) fn living_refresh_token(mut self) -> Self {
-        self.living_refresh_token = true;
+    pub(super) fn active_refresh_token(mut self) -> Self {
+        self.active_refresh_token = true;
         self
     }
 
@@ -142,7 +142,7 @@ pub(super) async fn examine(stage: &Stage, case: &Case) -> Answer {
     assert_limited(case, &stage.explain_with(&stage.other, &case.text, &expectations).await);
     // Introspection agrees.
     let introspected = stage.app.introspect(&stage.rs, &case.text).await;
-    if case.living_refresh_token {
+    if case.active_refresh_token {
         introspected.assert_active();
     } else if case.expectations().is_empty() {
         introspected.assert_inactive();

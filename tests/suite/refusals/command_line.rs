@@ -48,7 +48,7 @@ async fn texts(stage: &Stage, form: Form) -> Vec<(&'static str, String)> {
     stage.app.revoke(owner, &revoked).await.assert_ok();
     let ended = stage.login(owner).await;
     stage.app.revoke(owner, &ended.refresh).await.assert_ok();
-    let living = stage.login(owner).await;
+    let active = stage.login(owner).await;
     let changed = if good.ends_with('A') { "B" } else { "A" };
     vec![
         ("quoted", format!("\"{good}\"")),
@@ -65,8 +65,8 @@ async fn texts(stage: &Stage, form: Form) -> Vec<(&'static str, String)> {
         ("revoked", revoked),
         ("its session ended", ended.access),
         ("an ended refresh token", ended.refresh),
-        ("a living refresh token", living.refresh),
-        ("good, with a session", living.access),
+        ("an active refresh token", active.refresh),
+        ("good, with a session", active.access),
         ("good", good),
     ]
 }

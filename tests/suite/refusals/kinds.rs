@@ -61,7 +61,7 @@ on_both_stores!(a_refresh_token_is_named_as_one_whatever_its_state, async |backe
             let token = refresh_token(&stage, form, deed).await;
             let mut case = Case::new(format!("a refresh token ({form:?}): {deed}"), token, REFRESH).also(also);
             if deed == "nothing" {
-                case = case.living_refresh_token();
+                case = case.active_refresh_token();
             }
             let answer = examine(&stage, &case).await;
             assert!(deed != "nothing" || causes(&answer) == [REFRESH], "{answer:?}");

@@ -1,10 +1,12 @@
 //! What a set blocks.
 
+use std::time::{Duration, Instant};
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::{apply, assert_refused, changes, exists};
-use crate::store_contract::client_documents::insert_many;
+use crate::store_contract::client_documents::{begin_block, insert_many};
 use crate::support::{TestServer, on_both_stores};
 
 const BLOCKS: &str = "/admin/v1/client-blocks";
@@ -75,4 +77,21 @@ on_both_stores!(a_block_of_a_set_ends_many_clients_before_it_is_answered, async 
     for number in [1, 600, 999, 1100] {
         assert_eq!(enabled(number).await, true, "{number}");
     }
+});
+
+on_both_stores!(a_node_goes_on_with_a_block_whose_writer_was_cut_off, async |backend| {
+    let app = TestServer::start(backend).await;
+    insert_many(&app.database, backend).await;
+    let enabled = async |number: u32| {
+        let path = format!("/admin/v1/clients/https%3A%2F%2Fmany.example%2F{number}");
+        app.admin(Method::GET, &path, None).await.assert_ok().json["enabled"] == true
+    };
+    begin_block(&app.database, "many.example").await;
+    let begun = Instant::now();
+    // 9 and 999 are the last ones.
+    while enabled(999).await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nobody goes on");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(!enabled(600).await);
 });

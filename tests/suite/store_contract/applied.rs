@@ -17,7 +17,7 @@ use super::{Db, Written, at, audited, client, revocation, secret, user};
 use crate::support::on_both_stores;
 
 /// A change of a set that gains the objects that it creates, and roles.
-fn changes(set: &str, writes: Vec<SetWrite>) -> SetChanges {
+pub(super) fn changes(set: &str, writes: Vec<SetWrite>) -> SetChanges {
     let gains = |write: &&SetWrite| {
         matches!(
             write,
@@ -52,7 +52,7 @@ fn update(client: Client) -> SetWrite {
     SetWrite::UpdateClient { client, action: "client.update", revocation: None }
 }
 
-async fn apply(store: &Store, changes: &SetChanges) -> Result<(), SetRefusal> {
+pub(super) async fn apply(store: &Store, changes: &SetChanges) -> Result<(), SetRefusal> {
     store.set_apply(changes, &audited()).await.written()
 }
 

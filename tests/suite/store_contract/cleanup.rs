@@ -58,9 +58,9 @@ on_both_stores!(an_ended_session_is_kept_for_a_while_and_then_removed, async |ba
     let (mut idle, mut absolute) = (new_session(&app, &alice, at(0)), new_session(&app, &alice, at(0)));
     (idle.session.idle_expires_at, idle.session.expires_at) = (at(100), at(400 * DAY));
     (absolute.session.idle_expires_at, absolute.session.expires_at) = (at(400 * DAY), at(200));
-    let mut living = new_session(&app, &alice, at(0));
-    (living.session.idle_expires_at, living.session.expires_at) = (at(400 * DAY), at(400 * DAY));
-    for new in [&idle, &absolute, &living] {
+    let mut active = new_session(&app, &alice, at(0));
+    (active.session.idle_expires_at, active.session.expires_at) = (at(400 * DAY), at(400 * DAY));
+    for new in [&idle, &absolute, &active] {
         db.session_create(new, &audited()).await.written().unwrap();
     }
     let left = async |now: Timestamp| {
@@ -70,9 +70,9 @@ on_both_stores!(an_ended_session_is_kept_for_a_while_and_then_removed, async |ba
         (swept, sessions.iter().map(|held| held.session.id).collect::<Vec<_>>())
     };
     assert_eq!(left(at(300)).await.0, 0, "it can still be explained");
-    assert_eq!(left(at(150 + 30 * DAY)).await, (1, vec![absolute.session.id, living.session.id]));
-    assert_eq!(left(at(250 + 30 * DAY)).await, (1, vec![living.session.id]));
-    assert_eq!(left(at(399 * DAY)).await, (0, vec![living.session.id]));
+    assert_eq!(left(at(150 + 30 * DAY)).await, (1, vec![absolute.session.id, active.session.id]));
+    assert_eq!(left(at(250 + 30 * DAY)).await, (1, vec![active.session.id]));
+    assert_eq!(left(at(399 * DAY)).await, (0, vec![active.session.id]));
 });
 
 on_both_stores!(a_notice_is_removed_after_a_day_and_a_revocation_after_the_longest_session, async |backend| {
@@ -175,11 +175,11 @@ on_both_stores!(revoked_sessions_are_removed_like_expired_ones_before_their_revo
     let (db, app, alice) = Db::with_holders(backend).await;
     let mut new = new_session(&app, &alice, at(0));
     (new.session.idle_expires_at, new.session.expires_at) = (at(300 * DAY), at(300 * DAY));
-    let (ended, living) =
+    let (ended, active) =
         (new.session.id, NewSession { session: new_session(&app, &alice, at(0)).session, ..new.clone() });
-    let mut living = living;
-    (living.session.idle_expires_at, living.session.expires_at) = (at(300 * DAY), at(300 * DAY));
-    for new in [&new, &living] {
+    let mut active = active;
+    (active.session.idle_expires_at, active.session.expires_at) = (at(300 * DAY), at(300 * DAY));
+    for new in [&new, &active] {
         db.session_create(new, &audited()).await.written().unwrap();
     }
     let end = NewRevocation { covers_until: at(2 * DAY), ..revocation(Target::Session(ended), Cause::SessionRevoked) };
@@ -194,7 +194,7 @@ on_both_stores!(revoked_sessions_are_removed_like_expired_ones_before_their_revo
     assert_eq!(of_sessions(later, 40 * DAY).await, [("sessions", 1)]);
     assert_eq!(of_sessions(later, 40 * DAY).await, []);
     assert_eq!(of_sessions(at(42 * DAY + 1), 40 * DAY).await, [("session_revocations", 1)]);
-    assert!(db.session_find(living.session.id).await.unwrap().is_some());
+    assert!(db.session_find(active.session.id).await.unwrap().is_some());
     assert!(db.session_find(ended).await.unwrap().is_none());
 });
 
@@ -230,8 +230,8 @@ on_both_stores!(two_nodes_that_both_clean_up_share_the_batches, async |backend| 
     let (db, app, alice) = Db::with_holders(backend).await;
     const COUNT: usize = 450;
     sessions_that_are_over(&db, &app, &alice, COUNT).await;
-    let living = NewSession { max_sessions: 1_000_000, ..new_session(&app, &alice, at(40 * DAY)) };
-    db.session_create(&living, &audited()).await.written().unwrap();
+    let active = NewSession { max_sessions: 1_000_000, ..new_session(&app, &alice, at(40 * DAY)) };
+    db.session_create(&active, &audited()).await.written().unwrap();
     let now = at(31 * DAY);
     let mut first = Round::new(now, 30 * DAY);
     assert!(db.sweep(&mut first).await.unwrap(), "not all at once");
@@ -242,7 +242,7 @@ on_both_stores!(two_nodes_that_both_clean_up_share_the_batches, async |backend| 
         |swept: &Vec<(&str, usize)>| swept.iter().find(|(kind, _)| *kind == "sessions").map_or(0, |(_, n)| *n);
     assert_eq!(begun + counts.iter().map(sessions).sum::<usize>(), COUNT, "each is counted once: {counts:?}");
     assert_eq!(sweep(&db, now, 30 * DAY).await, []);
-    assert!(db.session_find(living.session.id).await.unwrap().is_some());
+    assert!(db.session_find(active.session.id).await.unwrap().is_some());
 });
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

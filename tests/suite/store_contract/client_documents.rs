@@ -21,7 +21,7 @@ fn settings() -> ClientSettings {
 }
 
 /// A document at this URL that is fresh until the moment.
-fn fetched(url: &str, seconds: i64) -> FetchedDocument {
+pub(super) fn fetched(url: &str, seconds: i64) -> FetchedDocument {
     let host = url.strip_prefix("https://").and_then(|rest| rest.split('/').next()).unwrap();
     FetchedDocument {
         client_id: url.into(),
@@ -324,6 +324,13 @@ pub(crate) async fn insert_many(address: &str, backend: Backend) {
          SELECT 'https://many.example/' || i, 'many.example', '{{}}', '{{}}', 1, {yes}, {no}, 0, 0, 0, 0 FROM n"
     );
     super::execute(address, &sql).await;
+}
+
+/// Blocks a host, as one who dies after the first part.
+pub(crate) async fn begin_block(address: &str, target: &str) {
+    let store = super::connect(address).await;
+    let (_, ended) = store.client_block_create(&block(target), at(900), &audited()).await.written();
+    assert_eq!(ended, Ended::Part);
 }
 
 on_both_stores!(a_host_with_many_clients_is_blocked_part_by_part, async |backend| {

@@ -112,9 +112,9 @@ on_both_stores!(what_ends_a_user_ends_the_browser_sessions_of_before, async |bac
         db.revoke(&revocation(target, Cause::UserRevoked), &audited()).await.written();
         assert!(!is_found(&db, hash, at(0)).await);
     }
-    let living = log_in(&db, &alice, 3).await;
+    let active = log_in(&db, &alice, 3).await;
     let listed = db.browser_session_list(alice.id, at(0)).await.unwrap();
-    assert_eq!(listed.iter().map(|record| record.session.id).collect::<Vec<_>>(), [living.id]);
+    assert_eq!(listed.iter().map(|record| record.session.id).collect::<Vec<_>>(), [active.id]);
     let disabled = User { enabled: false, ..alice.clone() };
     assert!(db.user_update(&disabled, "user.disable", None, &audited()).await.written());
     assert!(!is_found(&db, 3, at(0)).await);

@@ -137,7 +137,7 @@ on_both_stores!(codes_that_were_not_redeemed_end_without_an_entry_each, async |b
         let (good, over) = (begin(unredeemed(new(), 150)).await, begin(unredeemed(new(), 100)).await);
         let redeemed = begin(unredeemed(new(), 150)).await;
         db.session_rotate(rotation(redeemed, 0, at(90), at(1000))).await.unwrap().expect("it is redeemed");
-        let (living, expired) = (begin(new()).await, begin(new()).await);
+        let (active, expired) = (begin(new()).await, begin(new()).await);
         db.session_rotate(rotation(expired, 1, at(50), at(100))).await.unwrap().expect("it is refreshed");
         let head = db.log_head().await.unwrap();
         let ended = if withdraws {
@@ -148,7 +148,7 @@ on_both_stores!(codes_that_were_not_redeemed_end_without_an_entry_each, async |b
         assert_eq!(ended, Ended::Whole);
         let mut told = db.told(head).await;
         told.sort();
-        let mut revoked = [redeemed, living].map(|id| format!("session {id} for session_revoked"));
+        let mut revoked = [redeemed, active].map(|id| format!("session {id} for session_revoked"));
         revoked.sort();
         assert_eq!(told, revoked, "what has tokens");
         for id in [good, over] {

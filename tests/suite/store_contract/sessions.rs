@@ -25,7 +25,7 @@ async fn held(db: &Db, id: Uuid) -> Session {
 }
 
 /// The sessions that no revocation covers.
-async fn living(db: &Db) -> HashSet<Uuid> {
+async fn active(db: &Db) -> HashSet<Uuid> {
     let sessions = db.session_list(&SessionFilter::default(), &all()).await.unwrap();
     sessions.into_iter().filter(|held| held.revoked_by.is_none()).map(|held| held.session.id).collect()
 }
@@ -239,7 +239,7 @@ on_both_stores!(beyond_the_allowed_number_the_session_unused_longest_ends, async
     assert!(db.session_rotate(rotation(ids[0], 1, at(20), at(1020))).await.unwrap().is_some());
     let head = db.log_head().await.unwrap();
     let fourth = begin(&db, &limited(&app, &alice, at(21), 3)).await.id;
-    assert_eq!(living(&db).await, HashSet::from([elsewhere, of_bob, ids[0], ids[2], fourth]));
+    assert_eq!(active(&db).await, HashSet::from([elsewhere, of_bob, ids[0], ids[2], fourth]));
     assert_eq!(db.told(head).await, [format!("session {} for superseded", ids[1])]);
     let ended = db.session_find(ids[1]).await.unwrap().unwrap();
     assert_eq!(
@@ -249,7 +249,7 @@ on_both_stores!(beyond_the_allowed_number_the_session_unused_longest_ends, async
     assert!(db.session_rotate(rotation(ids[1], 1, at(22), at(1022))).await.unwrap().is_none(), "it has ended");
     // The limit was lowered: several end at once.
     let only = begin(&db, &limited(&app, &alice, at(30), 1)).await.id;
-    assert_eq!(living(&db).await, HashSet::from([elsewhere, of_bob, only]));
+    assert_eq!(active(&db).await, HashSet::from([elsewhere, of_bob, only]));
 });
 
 on_both_stores!(an_ended_session_does_not_count_towards_max_sessions, async |backend| {
@@ -260,8 +260,8 @@ on_both_stores!(an_ended_session_does_not_count_towards_max_sessions, async |bac
     over.session.expires_at = at(200);
     begin(&db, &over).await;
     let new = begin(&db, &limited(&app, &alice, at(300), 2)).await.id;
-    let living = living(&db).await;
-    assert!(living.contains(&unused) && living.contains(&new), "two may live, and two do");
+    let active = active(&db).await;
+    assert!(active.contains(&unused) && active.contains(&new), "two may live, and two do");
 });
 
 on_both_stores!(many_simultaneous_logins_leave_no_more_than_the_allowed_number, async |backend| {
@@ -272,7 +272,7 @@ on_both_stores!(many_simultaneous_logins_leave_no_more_than_the_allowed_number, 
             async move { store.session_create(&new, &audited()).await.written().expect("it begins") }
         })
         .await;
-        let living = living(&db).await.len();
-        assert!((1..=3).contains(&living), "round {round}: {living} sessions live");
+        let active = active(&db).await.len();
+        assert!((1..=3).contains(&active), "round {round}: {active} sessions live");
     }
 });

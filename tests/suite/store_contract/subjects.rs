@@ -1,13 +1,19 @@
 //! No user's `sub` ever equals a `client_id`.
 
+use std::time::Duration;
+
 use jeton::protocol::cause::Cause;
 use jeton::protocol::revocation::Target;
+use jeton::protocol::role::Role;
 use jeton::protocol::user::User;
-use jeton::store::{Logged, StoreError, SubOwner};
+use jeton::store::{Logged, SetWrite, StoreError, SubOwner};
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::applied::{apply, changes};
+use super::client_documents::fetched;
 use super::{Db, Written, at_once, audited, client, revocation, user};
-use crate::support::on_both_stores;
+use crate::support::{Backend, on_both_stores};
 
 fn user_with(sub: &str, username: &str) -> User {
     User { sub: sub.into(), ..user(username) }
@@ -89,3 +95,48 @@ on_both_stores!(a_text_addresses_the_user_with_this_id_sub_or_username, async |b
         assert!(db.user_addressed(text).await.unwrap().is_none(), "{text}");
     }
 });
+
+/// Waits until so many transactions wait for the lock of names, which this connection holds.
+async fn waiting(holder: &mut PgConnection, count: i64) {
+    let sql = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database \
+               WHERE l.locktype = 'advisory' AND l.objid = 7433 AND NOT l.granted AND d.datname = current_database()";
+    for _ in 0..500 {
+        if sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut *holder).await.unwrap() == count {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not so many wait: {count}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_set_and_whoever_takes_the_same_sub_do_not_wait_for_each_other() {
+    let db = Db::new(Backend::Postgres).await;
+    let mut holder = PgConnection::connect(&db.address).await.unwrap();
+    for (round, others) in ["a client", "a document", "a user"].into_iter().enumerate() {
+        let sub = format!("https://{round}.example/client.json");
+        sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(7433)").execute(&mut holder).await.unwrap();
+        // The set is the first in the queue, so it gets the lock before whoever has begun to take the `sub`.
+        let new = user_with(&sub, &format!("{round}"));
+        let write = match round {
+            2 => SetWrite::CreateClient(client(&sub)),
+            _ => SetWrite::CreateUser(User { role: Some(Role::Read), ..new.clone() }),
+        };
+        let (store, set) = (db.node().await, changes("shop", vec![write]));
+        let set = tokio::spawn(async move { apply(&store, &set).await });
+        waiting(&mut holder, 1).await;
+        let store = db.node().await;
+        let other = tokio::spawn(async move {
+            match round {
+                0 => store.client_create(&client(&sub), &audited()).await.map(Logged::without_a_node),
+                1 => store.client_document_put(&fetched(&sub, 100), &audited()).await.map(Logged::without_a_node),
+                _ => store.user_create(&new, &audited()).await,
+            }
+        });
+        waiting(&mut holder, 2).await;
+        sqlx::raw_sql("ROLLBACK").execute(&mut holder).await.unwrap();
+        let (set, other) = (set.await.unwrap(), other.await.unwrap());
+        assert!(set.is_ok(), "{others}: {set:?}");
+        assert!(matches!(other, Err(StoreError::SubTaken(_))), "{others}: {other:?}");
+    }
+}
