@@ -1,12 +1,19 @@
 //! The request that a reverse proxy asks about, as the proxy describes it in headers.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName, header};
 
 use crate::protocol::dpop::Target;
 
 /// Headers in which proxies name the original address, in whole or without the host.
-pub(crate) const ADDRESS: [&str; 3] = ["x-original-uri", "x-original-url", "x-forwarded-uri"];
-const METHOD: [&str; 2] = ["x-original-method", "x-forwarded-method"];
+pub(crate) static ADDRESS: [HeaderName; 3] = [
+    HeaderName::from_static("x-original-uri"),
+    HeaderName::from_static("x-original-url"),
+    HeaderName::from_static("x-forwarded-uri"),
+];
+static METHOD: [HeaderName; 2] =
+    [HeaderName::from_static("x-original-method"), HeaderName::from_static("x-forwarded-method")];
+static SCHEME: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-proto")];
+static HOST: [HeaderName; 1] = [HeaderName::from_static("x-forwarded-host")];
 
 /// Method and address of the original request. `below` is the path after `/auth/verify`, which Envoy can append.
 ///
@@ -14,7 +21,7 @@ const METHOD: [&str; 2] = ["x-original-method", "x-forwarded-method"];
 /// itself: if two of them disagree, nothing is known.
 pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> Option<Target> {
     let named: Vec<&str> =
-        ADDRESS.iter().flat_map(|name| headers.get_all(*name)).map(|v| v.to_str().ok()).collect::<Option<_>>()?;
+        ADDRESS.iter().flat_map(|name| headers.get_all(name)).map(|v| v.to_str().ok()).collect::<Option<_>>()?;
     let paths: Vec<&str> =
         if named.is_empty() { below.into_iter().collect() } else { named.iter().map(|named| path(named)).collect() };
     if named.iter().any(|named| !named.starts_with('/') && !named.contains("://")) {
@@ -36,7 +43,7 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
     };
     let mut origins =
         named.iter().filter(|named| !named.starts_with('/')).map(|named| &named[..named.len() - rest(named).len()]);
-    let (scheme, host) = (only(headers, &["x-forwarded-proto"])?, only(headers, &["x-forwarded-host"])?);
+    let (scheme, host) = (only(headers, &SCHEME)?, only(headers, &HOST)?);
     let origin = match origins.next() {
         Some(origin) => {
             let (own_scheme, own_host) = origin.split_once("://")?;
@@ -49,7 +56,7 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
         None => {
             let host = match host {
                 Some(host) => host,
-                None => only(headers, &["host"])??,
+                None => only(headers, &[header::HOST])??,
             };
             format!("{}://{host}", scheme?)
         }
@@ -59,8 +66,8 @@ pub(crate) fn of(own_method: &str, below: Option<&str>, headers: &HeaderMap) -> 
 
 /// The value of these headers, if there is one; nothing if there are several, or a list.
 #[expect(clippy::option_option, reason = "that there is none is something else than that there are several")]
-fn only<'a>(headers: &'a HeaderMap, names: &[&str]) -> Option<Option<&'a str>> {
-    let mut values = names.iter().flat_map(|name| headers.get_all(*name));
+fn only<'a>(headers: &'a HeaderMap, names: &[HeaderName]) -> Option<Option<&'a str>> {
+    let mut values = names.iter().flat_map(|name| headers.get_all(name));
     let Some(first) = values.next() else { return Some(None) };
     let is_single = values.all(|other| other == first) && !first.as_bytes().contains(&b',');
     if is_single { first.to_str().ok().map(Some) } else { None }

@@ -66,9 +66,16 @@ impl Jwk {
         value.as_object().and_then(|_| Self::deserialize(value).ok())
     }
 
+    /// The same for JSON.
+    pub(crate) fn from_object(json: &str) -> Option<Self> {
+        serde_json::from_str(json).ok().filter(|_| json.starts_with('{'))
+    }
+
     /// The thumbprint of a key that was checked (RFC 7638 §3): the same for the same key, whatever else is said of it.
     pub fn thumbprint(&self) -> [u8; 32] {
-        let of = |member: &Option<String>| member.clone().unwrap_or_default();
+        fn of(member: &Option<String>) -> &str {
+            member.as_deref().unwrap_or_default()
+        }
         // What was checked is base64url, which needs no escapes.
         let canonical = match self.kty.as_str() {
             "RSA" => format!(r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#, of(&self.e), of(&self.n)),

@@ -104,10 +104,15 @@ pub fn signed_length(header_segment: &str, claims: &impl Serialize, key: &Signin
 
 /// Reads the header to choose a key by it. Nothing is proved yet.
 pub fn header(token: &str) -> Result<Header, JwsError> {
+    header_with_json(token).map(|(header, _)| header)
+}
+
+/// The same, with its JSON: for a caller that reads more of it.
+pub(crate) fn header_with_json(token: &str) -> Result<(Header, Vec<u8>), JwsError> {
     let (segment, _) = token.split_once('.').ok_or(JwsError::Malformed)?;
     let json = from_base64url(segment).filter(|json| json.starts_with(b"{")).ok_or(JwsError::Malformed)?;
     let header: Header = serde_json::from_slice(&json).map_err(|_| JwsError::Malformed)?;
-    if header.requires_extension { Err(JwsError::Critical) } else { Ok(header) }
+    if header.requires_extension { Err(JwsError::Critical) } else { Ok((header, json)) }
 }
 
 /// Verifies a token with a key and returns its header and claims. Time, issuer and audience are the caller's to judge.
@@ -117,6 +122,17 @@ pub fn verify<C: DeserializeOwned>(
     key: &VerificationKey,
 ) -> Result<(Header, C), JwsError> {
     let header = header(token)?;
+    let claims = verify_read(token, &header, expected, key)?;
+    Ok((header, claims))
+}
+
+/// The same with the header of this token, which the caller has read already; returns its claims.
+pub fn verify_read<C: DeserializeOwned>(
+    token: &str,
+    header: &Header,
+    expected: ExpectedType<'_>,
+    key: &VerificationKey,
+) -> Result<C, JwsError> {
     let (input, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
     let (_, payload) = input.split_once('.').ok_or(JwsError::Malformed)?;
     if !expected.includes(header.typ.as_deref()) {
@@ -129,8 +145,7 @@ pub fn verify<C: DeserializeOwned>(
     if !key.verify(algorithm, input.as_bytes(), signature) {
         return Err(JwsError::BadSignature);
     }
-    let claims = serde_json::from_slice(&payload).map_err(|_| JwsError::BadClaims)?;
-    Ok((header, claims))
+    serde_json::from_slice(&payload).map_err(|_| JwsError::BadClaims)
 }
 
 /// Media types are compared without case, and `application/` may be left out (RFC 7515 §4.1.9).

@@ -45,7 +45,7 @@ pub struct VerificationKey {
     key: Parsed,
 }
 
-/// Keys on curves are parsed once, which takes about as long as a verification; those of RSA are cheap to parse.
+/// Keys on curves are parsed once, which also checks them; those of RSA when they are used.
 #[derive(Debug)]
 enum Parsed {
     Curve(ParsedPublicKey),

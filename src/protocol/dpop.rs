@@ -163,6 +163,10 @@ impl ProofClaims {
         let Some(expected) = Address::parse(&target.address) else {
             return wrong("The address of the request is not known.".into());
         };
+        // As it usually is.
+        if htu == target.address {
+            return Ok(());
+        }
         let Some(named) = Address::parse(htu) else {
             return wrong("The htu of the proof is not an http or https address.".into());
         };

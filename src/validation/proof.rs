@@ -3,15 +3,15 @@
 //! What needs no memory is checked first. A proof counts as used only once everything else about the request is good.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::app::{App, Failure, Request, Result};
-use crate::crypto::{base64url, from_base64url, sha256};
+use crate::crypto::{base64url, sha256};
 use crate::current_request;
 use crate::issuer::Issuer;
 use crate::jose::algorithm::SigningAlgorithm;
 use crate::jose::jwk::Jwk;
-use crate::jose::jws::{self, ExpectedType, JwsError};
+use crate::jose::jws::{self, ExpectedType, Header, JwsError};
 use crate::jose::verification::VerificationKey;
 use crate::protocol::confirmation::{KeyThumbprint, Sender};
 use crate::protocol::dpop::{Fault, Problem, ProofClaims, TYPE, Target};
@@ -23,6 +23,8 @@ use crate::tokens::dpop_nonce;
 
 /// The name of the header with the proof.
 pub const HEADER: &str = "dpop";
+/// The types of proofs.
+const TYPES: ExpectedType<'_> = ExpectedType::OneOf(&[TYPE]);
 /// The longest proof, in bytes.
 const LONGEST: usize = 8 * 1024;
 
@@ -65,9 +67,9 @@ pub fn check(
     let malformed = |text: &str| Problem::new(Fault::Malformed, text);
     let text = std::str::from_utf8(text).ok().map(str::trim).filter(|text| text.len() <= LONGEST);
     let text = text.ok_or_else(|| malformed("The DPoP header has more than 8 KiB, or is not text."))?;
-    let (algorithm, key, thumbprint) = key_of(text)?;
-    let verified = jws::verify::<ProofClaims>(text, ExpectedType::OneOf(&[TYPE]), &key);
-    let (_, claims) = verified.map_err(|error| match error {
+    let (header, algorithm, key, thumbprint) = key_of(text)?;
+    let verified = jws::verify_read::<ProofClaims>(text, &header, TYPES, &key);
+    let claims = verified.map_err(|error| match error {
         JwsError::BadSignature => {
             Problem::new(Fault::BadSignature, "The signature of the proof was not made with the key in its jwk.")
         }
@@ -86,35 +88,35 @@ pub fn check(
     Ok(Proof { key: thumbprint, algorithm, id, made_at: claims.made_at() })
 }
 
-/// The algorithm of a proof, and the key that it carries, which is the one that it must be signed with.
-fn key_of(text: &str) -> std::result::Result<(SigningAlgorithm, VerificationKey, KeyThumbprint), Problem> {
+/// The header of a proof, its algorithm, and the key that it carries, which is the one that it must be signed with.
+fn key_of(text: &str) -> std::result::Result<(Header, SigningAlgorithm, VerificationKey, KeyThumbprint), Problem> {
     #[derive(Deserialize)]
-    struct Embedded {
-        jwk: Option<Value>,
+    struct Embedded<'a> {
+        #[serde(borrow)]
+        jwk: Option<&'a RawValue>,
     }
     let malformed = |text: &str| Problem::new(Fault::Malformed, text);
-    let header = jws::header(text).map_err(|error| match error {
+    let (header, json) = jws::header_with_json(text).map_err(|error| match error {
         JwsError::Critical => malformed("The proof requires an extension of JWS (crit)."),
         _ => malformed("The header of the proof is not a JSON object in base64url, or has no alg."),
     })?;
-    if !ExpectedType::OneOf(&[TYPE]).includes(header.typ.as_deref()) {
+    if !TYPES.includes(header.typ.as_deref()) {
         return Err(Problem::new(Fault::WrongType, "The typ of the proof is not dpop+jwt."));
     }
     let Some(algorithm) = SigningAlgorithm::to_verify(&header.alg) else {
         let text = "The alg of the proof must be ES256, EdDSA (Ed25519), RS256 or PS256.";
         return Err(Problem::new(Fault::AlgorithmNotAllowed, text));
     };
-    let segment = text.split('.').next().and_then(from_base64url).unwrap_or_default();
-    let embedded = serde_json::from_slice(&segment).map_err(|_| malformed("The header of the proof has jwk twice."))?;
+    let embedded = serde_json::from_slice(&json).map_err(|_| malformed("The header of the proof has jwk twice."))?;
     let bad_key = |text: String| Problem::new(Fault::BadKey, text);
     let Embedded { jwk: Some(jwk) } = embedded else {
         return Err(bad_key("The header of the proof has no jwk: it must hold the public key.".into()));
     };
-    let jwk = Jwk::deserialize_object(&jwk)
+    let jwk = Jwk::from_object(jwk.get())
         .ok_or_else(|| bad_key("The jwk of the proof is not a key whose members have the right types.".into()))?;
     let key = VerificationKey::from_jwk(&jwk, &[algorithm]);
     let key = key.map_err(|problem| bad_key(format!("The jwk of the proof is not accepted: {problem}.")))?;
-    Ok((algorithm, key, KeyThumbprint::new(jwk.thumbprint())))
+    Ok((header, algorithm, key, KeyThumbprint::new(jwk.thumbprint())))
 }
 
 /// A nonce is checked whenever there is one.

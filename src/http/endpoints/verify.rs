@@ -112,7 +112,7 @@ async fn verify(request: &EndpointRequest, own_query: &[u8], query: Query<'_>, b
 
 /// The query strings of the original addresses that a trusted proxy names.
 fn original_queries(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let addresses = original_request::ADDRESS.into_iter().flat_map(|name| headers.get_all(name));
+    let addresses = original_request::ADDRESS.iter().flat_map(|name| headers.get_all(name));
     addresses.filter_map(|address| address.as_bytes().splitn(2, |byte| *byte == b'?').nth(1))
 }
 
