@@ -9,7 +9,6 @@ use crate::admin::{Actor, AdminError, List, ListRequest, Result};
 use crate::app::App;
 use crate::protocol::client_document::check_target;
 use crate::protocol::time::Timestamp;
-use crate::state::Unavailable;
 use crate::store::{ClientBlock, Ended};
 
 /// What to block.
@@ -98,9 +97,6 @@ impl App {
             }
         }
         // Other nodes may have done a part: what they ended is over here, too, before this is answered.
-        if self.state.master_keys().is_some() {
-            self.state.catch_up().await.map_err(|Unavailable(text)| AdminError::Unavailable(text))?;
-        }
-        Ok(())
+        Ok(self.state.apply_log().await?)
     }
 }

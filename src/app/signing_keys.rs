@@ -42,9 +42,9 @@ impl App {
         }
     }
 
-    /// Whether there is a key of each of these algorithms, for those who can do without: one that is missing is made, but not again for a
-    /// while after that failed. Whoever comes meanwhile waits for the same attempt.
-    pub(crate) async fn has_signing_keys(&self, issuer: &Issuer, algorithms: &[SigningAlgorithm]) -> bool {
+    /// Makes the keys of these algorithms that are missing, for those who can do without, and returns whether all are there. After a
+    /// failure, nothing is tried for five seconds; concurrent callers wait for one attempt.
+    pub(crate) async fn ensure_signing_keys(&self, issuer: &Issuer, algorithms: &[SigningAlgorithm]) -> bool {
         let is_missing = |algorithm: &&SigningAlgorithm| self.known_signing_key(issuer, **algorithm).is_none();
         if !algorithms.iter().any(|algorithm| is_missing(&algorithm)) {
             return true;
@@ -55,14 +55,11 @@ impl App {
             if since.is_some_and(|since| (0..PAUSE).contains(&since)) {
                 return false;
             }
-            // Before, too: whoever waits may go away, and the next one is not to wait for the same again.
-            *no_key_at = Some(self.clock.now());
             if let Err(error) = self.signing_key(issuer, *algorithm).await {
                 tracing::warn!(alg = algorithm.name(), %error, "no key for ID tokens was made; it is tried again later");
                 *no_key_at = Some(self.clock.now());
                 return false;
             }
-            *no_key_at = None;
         }
         true
     }

@@ -30,7 +30,7 @@ pub(crate) async fn document(app: &App, issuer: &Issuer) -> Result<Document> {
     match app.metadata.get(|(clients, issuers)| Arc::ptr_eq(clients, &in_use) && Arc::ptr_eq(issuers, &trusted)) {
         Some(document) => Ok(document),
         None => {
-            let has_keys = has_keys(app, issuer, &in_use).await;
+            let has_keys = ensure_keys(app, issuer, &in_use).await;
             let document = written(&content(app, issuer, &in_use, &trusted))?;
             // What is kept asks for no key any more.
             Ok(if has_keys { app.metadata.keep((in_use, trusted), document) } else { document })
@@ -39,11 +39,11 @@ pub(crate) async fn document(app: &App, issuer: &Issuer) -> Result<Document> {
 }
 
 /// Makes the signing keys that the ID tokens of clients will need. A client may read metadata and keys when it starts, and not again
-/// at its first login: the key that the first ID token names has to be among them (OpenID Connect Core §10.1).
-async fn has_keys(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> bool {
+/// at its first login: the key that the first ID token names has to be among them (OpenID Connect Core §10.1). Returns whether all are there.
+async fn ensure_keys(app: &App, issuer: &Issuer, in_use: &Option<ClientsInUse>) -> bool {
     let algorithms = in_use.iter().flat_map(|in_use| &in_use.id_token_algorithms);
     let algorithms: Vec<SigningAlgorithm> = algorithms.map(|algorithm| SigningAlgorithm::from(*algorithm)).collect();
-    app.has_signing_keys(issuer, &algorithms).await
+    app.ensure_signing_keys(issuer, &algorithms).await
 }
 
 /// The published keys (RFC 7517 §5), written anew when they have changed.

@@ -66,7 +66,7 @@ impl Jwk {
         value.as_object().and_then(|_| Self::deserialize(value).ok())
     }
 
-    /// The same for JSON.
+    /// Reads a key from the text of a JSON object; serde would also take an array.
     pub(crate) fn from_object(json: &str) -> Option<Self> {
         serde_json::from_str(json).ok().filter(|_| json.starts_with('{'))
     }

@@ -122,12 +122,12 @@ pub fn verify<C: DeserializeOwned>(
     key: &VerificationKey,
 ) -> Result<(Header, C), JwsError> {
     let header = header(token)?;
-    let claims = verify_read(token, &header, expected, key)?;
+    let claims = verify_with_header(token, &header, expected, key)?;
     Ok((header, claims))
 }
 
-/// The same with the header of this token, which the caller has read already; returns its claims.
-pub fn verify_read<C: DeserializeOwned>(
+/// The same with `header`, which must be what [`header`] read from this very token: it is not read again. Returns the claims.
+pub(crate) fn verify_with_header<C: DeserializeOwned>(
     token: &str,
     header: &Header,
     expected: ExpectedType<'_>,

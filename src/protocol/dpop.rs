@@ -163,7 +163,7 @@ impl ProofClaims {
         let Some(expected) = Address::parse(&target.address) else {
             return wrong("The address of the request is not known.".into());
         };
-        // As it usually is.
+        // Usually they are the same text.
         if htu == target.address {
             return Ok(());
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::app::App;
-use crate::store::{Audited, Ended, Result, Round};
+use crate::store::{Audited, Result, Round};
 
 /// The longest time between the start of a server and its first turn.
 const FIRST_TURN: Duration = Duration::from_secs(60);
@@ -18,8 +18,6 @@ const PAUSE: u32 = 3;
 const REGISTRATIONS: i64 = 100;
 /// The most documents of clients that a batch looks at.
 const DOCUMENTS: i64 = 100;
-/// The time between two looks whether blocks of clients have still something to do.
-const BLOCKS: Duration = Duration::from_secs(5);
 /// The longest pause between two batches.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -32,17 +30,6 @@ pub(super) async fn run(app: Arc<App>) {
         wait = interval;
         if let Err(error) = turn(&app).await {
             tracing::debug!(%error, "cleanup was postponed");
-        }
-    }
-}
-
-/// Goes on with what blocks have still to do that somebody wrote who did not come to the end of it. Any node does, and at once, since
-/// their clients are to be stopped.
-pub(super) async fn go_on_with_blocks(app: Arc<App>) {
-    loop {
-        tokio::time::sleep(BLOCKS).await;
-        if let Err(error) = carry_out_blocks(&app).await {
-            tracing::debug!(%error, "what blocks of clients have still to do was postponed");
         }
     }
 }
@@ -96,19 +83,6 @@ async fn round(app: &App) -> Result<bool> {
         app.store.shorten_journal().await?;
     }
     Ok(true)
-}
-
-async fn carry_out_blocks(app: &App) -> Result<()> {
-    loop {
-        let begun = Instant::now();
-        let (now, covers_until) = (app.clock.now(), app.settings.covers_until(app.clock.now()));
-        let audited = Audited { actor: "cleanup".into(), request_id: None, address: None, at: now };
-        let ended = app.state.honour(app.store.client_blocks_carry_out(covers_until, &audited)).await?;
-        if ended != Ended::Part {
-            return Ok(());
-        }
-        tokio::time::sleep((begun.elapsed() * PAUSE).min(LONGEST_PAUSE)).await;
-    }
 }
 
 /// Removes clients that registered themselves and with which nobody logged in, or not for a long time. The nodes are told, since they

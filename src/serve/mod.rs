@@ -2,6 +2,7 @@
 
 mod accepted;
 mod cleanup;
+mod client_blocks;
 mod client_certificate;
 mod connection;
 mod deliveries;

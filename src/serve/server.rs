@@ -17,7 +17,7 @@ use crate::serve::listener::{self, Limits};
 use crate::serve::lock::ServerLock;
 use crate::serve::prepare::{prepare_demo, prepare_store};
 use crate::serve::tls::Certificates;
-use crate::serve::{cleanup, events, files, logout_notices, webhooks};
+use crate::serve::{cleanup, client_blocks, events, files, logout_notices, webhooks};
 use crate::settings::Settings;
 use crate::state::Follower;
 use crate::telemetry::trace_export::TraceExport;
@@ -102,7 +102,7 @@ impl Server {
             tokio::spawn(write_used_secrets(Arc::clone(&app))),
             tokio::spawn(read_clients_in_use(Arc::clone(&app))),
             tokio::spawn(cleanup::run(Arc::clone(&app))),
-            tokio::spawn(cleanup::go_on_with_blocks(Arc::clone(&app))),
+            tokio::spawn(client_blocks::run(Arc::clone(&app))),
             tokio::spawn(logout_notices::run(Arc::clone(&app))),
             tokio::spawn(events::run(Arc::clone(&app))),
             tokio::spawn(webhooks::run(Arc::clone(&app))),

@@ -9,20 +9,24 @@ use crate::state::{NodeState, Unavailable, within_limit};
 use crate::store::{self, Logged, StoreError};
 
 impl NodeState {
-    /// Runs a write and returns its outcome once this node has applied what the write appended to the log. The command
-    /// line has nothing loaded and leaves that to the servers.
+    /// Runs a write and returns its outcome once this node has applied what the write appended to the log.
     ///
     /// # Errors
     /// Those of the write. If this node cannot read the log afterwards, the write stands all the same, and this node
     /// applies it within the bound that holds for every node.
     pub async fn honour<T>(&self, write: impl Future<Output = store::Result<Logged<T>>>) -> store::Result<T> {
-        let apply = async {
-            match self.masters.get() {
-                Some(_) => self.catch_up().await.map_err(|Unavailable(reason)| StoreError::Unavailable(reason)),
-                None => Ok(()),
-            }
-        };
-        write.await?.once_applied(apply).await
+        write.await?.once_applied(self.apply_log()).await
+    }
+
+    /// Applies the log up to now. The command line has nothing loaded and leaves that to the servers.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub async fn apply_log(&self) -> store::Result<()> {
+        match self.masters.get() {
+            Some(_) => self.catch_up().await.map_err(|Unavailable(reason)| StoreError::Unavailable(reason)),
+            None => Ok(()),
+        }
     }
 
     /// The time since the last complete poll of the log began.

@@ -273,7 +273,7 @@ impl LogTransaction {
     async fn write(&mut self, write: &SetWrite, audited: &Audited) -> Result<Written> {
         let created = |refusal: Option<StoreError>| refusal.map_or(Written::Done, Written::Refused);
         match write {
-            SetWrite::CreateClient(client) => self.insert_client(client, "client.create", audited).await.map(created),
+            SetWrite::CreateClient(client) => self.insert_client(client, audited).await.map(created),
             SetWrite::UpdateClient { client, action, revocation } => {
                 self.update_client(client, action, revocation.as_ref(), audited).await
             }

@@ -40,7 +40,7 @@ pub enum Ending {
 }
 
 /// A question for the browser session of a cookie: the hash of the cookie, and the time.
-pub(in crate::store) type OfCookie = ([u8; 32], Timestamp);
+pub(in crate::store) type CookieFind = ([u8; 32], Timestamp);
 
 /// Browser sessions with their users; what follows the tables is given.
 macro_rules! browser_sessions {
@@ -55,7 +55,7 @@ macro_rules! browser_sessions {
     };
 }
 
-/// That nothing was revoked since a browser session began.
+/// That nothing was revoked since the browser session `b` of the user `u` began.
 macro_rules! is_unrevoked {
     () => {
         "NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
@@ -112,7 +112,7 @@ fn record(row: &Row) -> Result<BrowserSessionRecord> {
 /// Finds the browser sessions of several cookies with one statement. Of two questions for one cookie, the first one's time counts.
 pub(in crate::store) async fn find_all_of_cookies(
     database: &Database,
-    asked: Vec<OfCookie>,
+    asked: Vec<CookieFind>,
 ) -> Result<Vec<Result<Option<BrowserSessionRecord>>>> {
     let distinct: BTreeMap<_, _> = asked.iter().rev().copied().collect();
     let members = distinct.iter().map(|(hash, now)| json!({"hash": hex(hash), "now": now.millis()}));
@@ -194,7 +194,7 @@ impl Store {
         secret_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<BrowserSessionRecord>> {
-        self.of_cookies.ask((secret_hash, now)).await
+        self.cookie_finds.ask((secret_hash, now)).await
     }
 
     /// The browser session of a cookie with this hash, also one that has ended by itself, as long as clients have something of it:

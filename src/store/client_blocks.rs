@@ -90,13 +90,30 @@ impl Store {
 
     /// Goes on with what blocks that began or ended have still to do, whoever wrote them: five hundred clients at most.
     pub async fn client_blocks_carry_out(&self, covers_until: Timestamp, audited: &Audited) -> Result<Logged<Ended>> {
-        let sql = "SELECT 1 AS one FROM settings WHERE substr(name, 1, 13) = 'client_block_' LIMIT 1";
-        if self.database.query_one(sql, vec![]).await?.is_none() {
+        if !self.client_blocks_are_unfinished().await? {
             return Ok(Logged::without_entries(Ended::Nothing));
         }
         let mut transaction = self.begin_logged().await?;
         let ended = transaction.carry_out_blocks(covers_until, audited).await?;
         transaction.commit(ended).await
+    }
+
+    /// The same in the background: nothing, while somebody else writes names, who may be doing just this.
+    pub async fn client_blocks_go_on(&self, covers_until: Timestamp, audited: &Audited) -> Result<Logged<Ended>> {
+        if !self.client_blocks_are_unfinished().await? {
+            return Ok(Logged::without_entries(Ended::Nothing));
+        }
+        let mut transaction = self.begin_logged().await?;
+        if !transaction.try_lock_names().await? {
+            return transaction.roll_back(Ended::Nothing).await;
+        }
+        let ended = transaction.carry_out_blocks(covers_until, audited).await?;
+        transaction.commit(ended).await
+    }
+
+    async fn client_blocks_are_unfinished(&self) -> Result<bool> {
+        let sql = "SELECT 1 AS one FROM settings WHERE substr(name, 1, 13) = 'client_block_' LIMIT 1";
+        Ok(self.database.query_one(sql, vec![]).await?.is_some())
     }
 
     /// The block that concerns a client with a document at this URL of this host, if there is one.
@@ -151,13 +168,16 @@ impl LogTransaction {
         self.lock_names().await?;
         let mut left = ENDED_AT_ONCE;
         let sql = concat!(
-            "SELECT b.target, b.reason, b.created_at FROM settings s, client_blocks b WHERE s.name = ",
+            "SELECT b.target, b.reason, b.created_at, s.value FROM settings s, client_blocks b WHERE s.name = ",
             begun!("b.target"),
             " ORDER BY b.target"
         );
         for row in &self.query(sql, vec![]).await? {
             let block = block(row)?;
-            left -= self.end_blocked(&block, left, covers_until, audited).await?;
+            // In the name of whoever blocked them, whoever carries it out.
+            let actor = String::from_utf8(row.get("value")?).ok().filter(|actor| !actor.is_empty());
+            let by = Audited { actor: actor.unwrap_or_else(|| audited.actor.clone()), ..audited.clone() };
+            left -= self.end_blocked(&block, left, covers_until, &by).await?;
             if left <= 0 {
                 return Ok(Ended::Part);
             }
@@ -179,7 +199,7 @@ impl LogTransaction {
         self.lock_names().await?;
         let sql =
             concat!("INSERT INTO settings (name, value) VALUES (", begun!("$1"), ", $2) ON CONFLICT (name) DO NOTHING");
-        self.query(sql, values![&block.target, Vec::<u8>::new()]).await?;
+        self.query(sql, values![&block.target, audited.actor.clone().into_bytes()]).await?;
         let sql = "SELECT target, reason, created_at FROM client_blocks WHERE target = $1";
         if let Some(row) = self.query_one(sql, values![&block.target]).await? {
             return self::block(&row).map(Some);

@@ -255,7 +255,7 @@ impl LogTransaction {
         Ok(Some(Ok(())))
     }
 
-    /// Keeps a document. The lock that comes with its id sees to it that nobody blocks it unseen.
+    /// Keeps a document. Taking its id locks the names, so no block is written meanwhile.
     async fn insert_document(&mut self, fetched: &FetchedDocument, audited: &Audited) -> Result<Option<StoreError>> {
         let client_id = &fetched.client_id;
         if let Some(owner) = self.sub_take(client_id, SubOwner::Client).await? {

@@ -6,7 +6,7 @@ use crate::protocol::time::Timestamp;
 use crate::store::changes::{Logged, Notice};
 use crate::store::database::Dialect;
 use crate::store::row::values;
-use crate::store::{Audited, Result, Store};
+use crate::store::{Audited, Result, Store, StoreError, SubOwner};
 
 /// Holds for a registration `r` of the client `c` with which nobody has logged in yet: it still ends [`UNUSED_LIFE`] after the client
 /// was made.
@@ -40,7 +40,12 @@ impl Store {
         if row.map_or(Ok(0), |row| row.get::<i64>("count"))? >= MOST_UNUSED {
             return transaction.roll_back(false).await;
         }
-        if let Some(refusal) = transaction.insert_client(client, "client.register", audited).await? {
+        // Its id was drawn at random. So registrations do not wait for each other, or for a large set that is applied.
+        let refusal = match transaction.sub_take_drawn(&client.client_id, SubOwner::Client).await? {
+            Some(owner) => Some(StoreError::SubTaken(owner)),
+            None => transaction.insert_client_as("client.register", client, audited).await?,
+        };
+        if let Some(refusal) = refusal {
             return transaction.roll_back(false).await.and(Err(refusal));
         }
         let sql = "INSERT INTO registrations (client_id, token_hash, expires_at) VALUES ($1, $2, $3)";

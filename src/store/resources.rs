@@ -92,6 +92,15 @@ impl Transaction {
         Ok(())
     }
 
+    /// The same without waiting. Returns whether this transaction has the lock.
+    pub(super) async fn try_lock_names(&mut self) -> Result<bool> {
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(true);
+        }
+        let row = self.query_one("SELECT pg_try_advisory_xact_lock(7433) AS locked", vec![]).await?;
+        row.map_or(Ok(false), |row| row.get("locked"))
+    }
+
     async fn refuse_new_resource(&mut self, new: &Resource, audited: &Audited) -> Result<Option<StoreError>> {
         self.lock_names().await?;
         let uri = &new.resource;

@@ -24,10 +24,15 @@ impl Store {
 }
 
 impl Transaction {
-    /// Takes a `sub` for a new user or client. Returns the owner if there is one already. From here to the end of the transaction no
-    /// other one compares or writes names: who waits for a `sub` holds that lock, so who has taken one must not wait for it.
+    /// Takes a `sub` that somebody named for a new user or client, under the lock of names, which this transaction then holds: taken the
+    /// other way round, two transactions could wait for each other. Returns the owner if there is one already.
     pub(super) async fn sub_take(&mut self, sub: &str, owner: SubOwner) -> Result<Option<SubOwner>> {
         self.lock_names().await?;
+        self.sub_take_drawn(sub, owner).await
+    }
+
+    /// The same for a `sub` that was just drawn at random: nobody else waits for it, so it needs no lock.
+    pub(super) async fn sub_take_drawn(&mut self, sub: &str, owner: SubOwner) -> Result<Option<SubOwner>> {
         let insert = "INSERT INTO subjects (sub, is_client) VALUES ($1, $2) ON CONFLICT (sub) DO NOTHING RETURNING sub";
         let held = "SELECT is_client FROM subjects WHERE sub = $1";
         loop {

@@ -68,7 +68,7 @@ pub fn check(
     let text = std::str::from_utf8(text).ok().map(str::trim).filter(|text| text.len() <= LONGEST);
     let text = text.ok_or_else(|| malformed("The DPoP header has more than 8 KiB, or is not text."))?;
     let (header, algorithm, key, thumbprint) = key_of(text)?;
-    let verified = jws::verify_read::<ProofClaims>(text, &header, TYPES, &key);
+    let verified = jws::verify_with_header::<ProofClaims>(text, &header, TYPES, &key);
     let claims = verified.map_err(|error| match error {
         JwsError::BadSignature => {
             Problem::new(Fault::BadSignature, "The signature of the proof was not made with the key in its jwk.")

@@ -22,8 +22,8 @@ pub(crate) const PART: Part =
 
 /// Rows that are over, in full and in short form.
 const ROWS: (u64, u64) = (10_000_000, 200_000);
-/// Of so many rows that are over, one lives beside them.
-const ACTIVE: u64 = 50;
+/// Rows that are over for each active one.
+const PER_ACTIVE: u64 = 50;
 /// Sessions that the load refreshes.
 const SESSIONS: usize = 40;
 /// The time between two rounds of upkeep, in seconds.
@@ -97,7 +97,7 @@ impl Desk {
         self.run(&format!("UPDATE cleanup SET node = {id}, free_at = {now} + 50000 WHERE id = 1")).await;
     }
 
-    /// Inserts rows that are over, marked as such, and an active row beside each [`ACTIVE`] of them.
+    /// Inserts rows that are over, marked as such, and an active row beside each [`PER_ACTIVE`] of them.
     async fn fill(&mut self, rows: u64) {
         let is_sqlite = matches!(self, Self::Sqlite(_));
         // An id that begins with a time, so that the active ones lie among the others; of a table, a number, and a
@@ -181,7 +181,7 @@ impl Desk {
             .replace(" + i", " + i * 4 - 1")
             .replace(", i)", ", i * 4 - 1)")
             .replace("to_hex(i)", "to_hex(i * 4 - 1)");
-        let live = |count: u64| (count / ACTIVE).max(1);
+        let live = |count: u64| (count / PER_ACTIVE).max(1);
         let statements = [
             session(sessions, "over", &id(1), lie),
             session(live(sessions), "active", &id(2), truth),

@@ -17,7 +17,7 @@ def make_key(path, kind):
 
 
 def make_certificate(path, key, name, *authority, host=None):
-    """A certificate for a client, by this authority (its certificate and key) or by itself, or for the server at this host."""
+    """A certificate for the server at `host`, or for a client, signed by `authority` (its certificate and key) or by itself."""
     words = ["req", "-x509", "-new", "-key", key, "-out", path, "-days", "2", "-subj", f"/CN={name}"]
     if authority:
         words += ["-CA", authority[0], "-CAkey", authority[1], "-addext", "basicConstraints=critical,CA:FALSE"]

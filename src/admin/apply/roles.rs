@@ -32,7 +32,7 @@ pub struct SetRole {
     pub sub: Option<String>,
     /// What the user may administer in the console.
     pub role: Role,
-    /// Whether a user who is created is enabled; nothing changes for one who is there.
+    /// Only with `sub`: whether the user is created enabled. Does not change a user who exists.
     #[schema(default = true)]
     pub enabled: Option<bool>,
 }
@@ -42,6 +42,9 @@ pub(super) fn read(object: &Object) -> Result<SetRole> {
     let set: SetRole = body::read_members(object.clone())?;
     check_username(&set.username).map_err(AdminError::Invalid)?;
     set.sub.as_deref().map_or(Ok(()), check_sub).map_err(AdminError::Invalid)?;
+    if set.sub.is_none() && set.enabled.is_some() {
+        return Err(AdminError::Invalid("enabled: only with sub, which says whom to create".into()));
+    }
     Ok(set)
 }
 
@@ -142,7 +145,10 @@ async fn create(
             return Err(taken(StoreError::Ambiguous, &username, &sub));
         }
     }
-    let note = "This user cannot log in before setting a password: `jeton user password-link USERNAME` prints a link.";
+    let note = match enabled {
+        true => "This user cannot log in before setting a password: `jeton user password-link USERNAME` prints a link.",
+        false => "This user is created disabled, and without a password.",
+    };
     let change = Change {
         creates_user: true,
         notes: vec![note.to_owned()],

@@ -13,12 +13,21 @@ impl LogTransaction {
     pub(in crate::store) async fn insert_client(
         &mut self,
         client: &Client,
-        action: &'static str,
         audited: &Audited,
     ) -> Result<Option<StoreError>> {
-        if let Some(owner) = self.sub_take(&client.client_id, SubOwner::Client).await? {
-            return Ok(Some(StoreError::SubTaken(owner)));
+        match self.sub_take(&client.client_id, SubOwner::Client).await? {
+            Some(owner) => Ok(Some(StoreError::SubTaken(owner))),
+            None => self.insert_client_as("client.create", client, audited).await,
         }
+    }
+
+    /// The same for a client whose id this transaction has taken.
+    pub(in crate::store) async fn insert_client_as(
+        &mut self,
+        action: &'static str,
+        client: &Client,
+        audited: &Audited,
+    ) -> Result<Option<StoreError>> {
         if let Some(refusal) = self.refuse_client_id(&client.client_id).await? {
             return Ok(Some(refusal));
         }
@@ -98,7 +107,7 @@ impl Store {
     /// [`StoreError::IsClientId`], [`StoreError::UnknownFeature`].
     pub async fn client_create(&self, client: &Client, audited: &Audited) -> Result<Logged<()>> {
         let mut transaction = self.begin_logged().await?;
-        match transaction.insert_client(client, "client.create", audited).await? {
+        match transaction.insert_client(client, audited).await? {
             None => transaction.commit(()).await,
             Some(refusal) => transaction.roll_back(()).await.and(Err(refusal)),
         }

@@ -1,6 +1,6 @@
 //! Sessions that begin with an authorization code. Concurrent ones share a statement and its commit, if nothing is in their way.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -15,12 +15,13 @@ use crate::store::row::{array, hex, to_json, values};
 use crate::store::sessions::create::{NewSession, insert_into_sessions};
 use crate::store::sessions::limit::MOST_UNREDEEMED;
 
-/// Begins those sessions that are `asked` for in whose way nothing is: neither user nor client changed, the browser session was not
-/// revoked and is among those `held`, the client stays in any case, and the user has fewer than `$2` of its codes.
+/// Begins each session that is `asked` for, unless something prevents it: neither user nor client changed, the browser session was not
+/// revoked and is among those `held`, the client stays in any case, and the user has fewer than `$2` good codes of it.
 ///
 /// What changes between the reading and the commit gets a number in the log that is greater than that of the session, so it counts for
-/// the session. Only the end of a browser session has no such number: that is why Postgres holds it.
-macro_rules! begin_all {
+/// the session. Two things have no such number: the end of a browser session, which Postgres therefore holds; and the withdrawal of a
+/// client's access, after which a code that began at the same moment counts as a later one.
+macro_rules! begin_codes {
     ($asked:literal, $held:literal) => {
         concat!(
             "WITH asked AS (",
@@ -40,43 +41,47 @@ macro_rules! begin_all {
             is_unrevoked!(),
             " AND NOT EXISTS (SELECT 1 FROM registrations r WHERE r.client_id = c.client_id AND r.expires_at IS NOT NULL) \
              AND (SELECT count(*) FROM sessions s WHERE s.user_id = u.id AND s.client_id = c.client_id AND NOT s.ended \
-             AND s.generation = 0 AND s.login IS NOT NULL) < $2 \
+             AND s.generation = 0 AND s.login IS NOT NULL AND s.idle_expires_at > asked.now) < $2 \
              ORDER BY asked.id ON CONFLICT (id) DO NOTHING RETURNING id, sequence"
         )
     };
 }
 
-const ON_POSTGRES: &str = begin_all!(
+const ON_POSTGRES: &str = begin_codes!(
     "SELECT CAST(value ->> 'id' AS UUID) AS id, decode(value ->> 'nonce_hash', 'hex') AS nonce_hash, \
      CAST(value ->> 'user_id' AS UUID) AS user_id, CAST(value ->> 'browser_session' AS UUID) AS browser_session, \
      value ->> 'client_id' AS client_id, CAST(value ->> 'now' AS BIGINT) AS now, CAST(value ->> 'idle' AS BIGINT) AS idle, value \
      FROM unnest($1::text::jsonb[]) AS value",
-    // One that somebody else holds may be about to end: to wait for that, several at once, could be in a circle.
+    // Waiting for several at once could deadlock. A row that is locked may be about to go: that code gets a transaction of its own.
     "SELECT id, user_id, sequence FROM browser_sessions WHERE id IN (SELECT browser_session FROM asked) FOR KEY SHARE SKIP LOCKED"
 );
 
-const ON_SQLITE: &str = begin_all!(
+const ON_SQLITE: &str = begin_codes!(
     "SELECT unhex(value ->> 'id') AS id, unhex(value ->> 'nonce_hash') AS nonce_hash, unhex(value ->> 'user_id') AS user_id, \
      unhex(value ->> 'browser_session') AS browser_session, value ->> 'client_id' AS client_id, value ->> 'now' AS now, \
      value ->> 'idle' AS idle, value FROM json_each($1)",
     "SELECT id, user_id, sequence FROM browser_sessions WHERE id IN (SELECT browser_session FROM asked)"
 );
 
-/// Whether a session can begin here: it waits for its code, and no document of the client has to be kept.
+/// Whether a session can begin here: its code waits to be redeemed, so that it was never refreshed, and no document of the client has to
+/// be kept.
 pub(super) fn is_possible(session: &Session) -> bool {
     session.is_unredeemed() && session.browser_session.is_some() && !client_document::is_url(&session.client_id)
 }
 
 /// Begins several sessions with one statement. Nothing is said of one that did not begin: something was in its way, which
-/// [`begin_session`](crate::store::changes::LogTransaction::begin_session) finds out. Of several calls for one session, one wins.
-pub(in crate::store) async fn begin_all(
+/// [`begin_session`](crate::store::changes::LogTransaction::begin_session) finds out. Of several for one user and client, only the first
+/// begins here: what somebody has in great number must not cost those who share the statement more than once.
+pub(in crate::store) async fn begin_codes(
     database: &Database,
     asked: Vec<NewSession>,
 ) -> Result<Vec<Result<Option<SequenceNumber>>>> {
-    // In the same order on every node, so that two nodes cannot deadlock.
-    let mut distinct: BTreeMap<Uuid, &NewSession> = BTreeMap::new();
+    let (mut owners, mut distinct) = (HashSet::new(), BTreeMap::new());
     for new in &asked {
-        distinct.entry(new.session.id).or_insert(new);
+        if owners.insert((new.session.user_id, &new.session.client_id)) {
+            // In the same order on every node, so that two nodes cannot deadlock.
+            distinct.entry(new.session.id).or_insert(new);
+        }
     }
     let members = distinct.values().map(|new| member(new)).collect::<Result<Vec<_>>>()?;
     let (sql, members) = match database.dialect() {

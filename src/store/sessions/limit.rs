@@ -1,6 +1,6 @@
 //! How many sessions a user may have with a client, and how many codes that wait to be redeemed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::json;
 use uuid::Uuid;
@@ -84,7 +84,10 @@ pub(in crate::store) async fn exceeded_all(database: &Database, limits: Vec<Limi
             "now": limit.now.millis(),
         })
     };
-    let members = limits.iter().map(member);
+    // Each user and client once, however many of their codes are redeemed.
+    let owner = |limit: &Limit| (limit.user_id, limit.client_id.clone(), limit.max_sessions);
+    let distinct: HashMap<_, &Limit> = limits.iter().map(|limit| (owner(limit), limit)).collect();
+    let members = distinct.values().map(|limit| member(limit));
     let (sql, members) = match database.dialect() {
         Dialect::Postgres => {
             (exceeding!("unnest($1::text::jsonb[]) AS value", "CAST(value ->> 'user_id' AS UUID)"), array(members))
@@ -95,7 +98,8 @@ pub(in crate::store) async fn exceeded_all(database: &Database, limits: Vec<Limi
     };
     let rows = database.query(sql, values![members]).await?;
     let exceeding = rows.iter().map(|row| row.get("id")).collect::<Result<HashSet<String>>>()?;
-    Ok(limits.iter().map(|limit| Ok(exceeding.contains(&limit.id.simple().to_string()))).collect())
+    let asked = |limit: &Limit| distinct.get(&owner(limit)).map_or(limit.id, |asked| asked.id);
+    Ok(limits.iter().map(|limit| Ok(exceeding.contains(&asked(limit).simple().to_string()))).collect())
 }
 
 impl Store {

@@ -9,7 +9,7 @@ mod limit;
 mod record;
 mod refresh;
 
-pub(in crate::store) use begin_codes::begin_all;
+pub(in crate::store) use begin_codes::begin_codes;
 pub use create::NewSession;
 pub use end::Ended;
 pub(in crate::store) use end::{ENDED_AT_ONCE, end_sessions};

@@ -204,6 +204,7 @@ on_both_stores!(dpo_003_each_broken_proof_is_refused_with_its_reason, async |bac
         (json!({"alg": "RS256"}), json!({}), "proof_bad_key"),
         (json!({"jwk": null}), json!({}), "proof_bad_key"),
         (json!({"jwk": "x"}), json!({}), "proof_bad_key"),
+        (json!({"jwk": ["EC", null, null]}), json!({}), "proof_bad_key"),
         (json!({"jwk": private}), json!({}), "proof_bad_key"),
         (json!({"jwk": {"kty": "oct", "k": "AAAA"}}), json!({}), "proof_bad_key"),
         (json!({"jwk": other.jwk()}), json!({}), "proof_bad_signature"),

@@ -46,7 +46,7 @@ async fn keys_are_rotated_without_interruption_and_deleted_after_a_leak() {
     machine.follow("Compromised keys", 0);
     // The server follows the change log, where the keys of the two were deleted one after the other.
     for token in ["access_token", "refresh_token"] {
-        crate::support::eventually(std::time::Duration::from_secs(10), token, async || {
+        crate::support::eventually(std::time::Duration::from_secs(10), &format!("the {token} is over"), async || {
             !machine.is_active(&tokens.text(token)).await
         })
         .await;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jeton::protocol::authorization::Login;
 use jeton::protocol::browser::BrowserSession;
@@ -13,12 +14,13 @@ use jeton::protocol::scope::Scope;
 use jeton::protocol::session::Session;
 use jeton::protocol::time::Timestamp;
 use jeton::protocol::user::User;
-use jeton::store::{Consent, Ended, Ending, NewSession, Rotation, Round, Store, StoreError};
+use jeton::store::{Consent, Ended, Ending, Logged, NewSession, Rotation, Round, Store, StoreError};
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
 use super::{Db, NETWORK, Written, at, at_once, audited, audited_at, client, new_session, revocation, rotation, user};
-use crate::support::on_both_stores;
+use crate::support::{Backend, on_both_stores};
 
 /// A browser session of this user that begins at `at(0)`.
 fn browser_session(user: &User) -> BrowserSession {
@@ -205,6 +207,114 @@ on_both_stores!(the_session_of_a_code_begins_once_and_keeps_what_is_known_of_the
     assert_eq!((moved.session.login, moved.session.generation), (new.session.login, 1));
 });
 
+/// Asks one node so much at once that several share a statement; the answers, in order.
+async fn in_a_crowd<Q: Send + 'static, A: Send + 'static, F>(
+    node: &Store,
+    asked: Vec<Q>,
+    ask: impl Fn(Store, Q) -> F,
+) -> Vec<A>
+where
+    F: Future<Output = A> + Send + 'static,
+{
+    let barrier = Arc::new(Barrier::new(asked.len()));
+    let mut tasks = Vec::new();
+    for question in asked {
+        let (answer, barrier) = (ask(node.clone(), question), Arc::clone(&barrier));
+        tasks.push(tokio::spawn(async move {
+            barrier.wait().await;
+            answer.await
+        }));
+    }
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers
+}
+
+on_both_stores!(in_a_crowd_everybody_gets_what_was_asked_for_and_nobody_that_of_another, async |backend| {
+    let (db, app, alice) = Db::with_holders(backend).await;
+    let other = client("other");
+    db.client_create(&other, &audited()).await.written();
+    let bob = user("bob");
+    db.user_create(&bob, &audited()).await.unwrap();
+    // Cookies: that of Alice, that of Bob, one that is over at the time of the question, and one that nobody has.
+    let (of_alice, of_bob) = (log_in(&db, &alice, 1).await, log_in(&db, &bob, 2).await);
+    log_in(&db, &bob, 3).await;
+    let expected =
+        [(1, at(50), Some(of_alice.id)), (2, at(60), Some(of_bob.id)), (3, at(100), None), (4, at(50), None)];
+    let node = db.node().await;
+    let asked: Vec<_> = expected.iter().cycle().take(60).map(|(hash, now, _)| (*hash, *now)).collect();
+    let found = in_a_crowd(&node, asked, |store, (hash, now)| async move {
+        store.browser_session_find([hash; 32], now).await.unwrap()
+    })
+    .await;
+    for (record, (hash, _, session)) in found.iter().zip(expected.iter().cycle()) {
+        assert_eq!(record.as_ref().map(|record| record.session.id), *session, "the cookie {hash}");
+        let owner = if *hash == 1 { &alice } else { &bob };
+        assert!(record.as_ref().is_none_or(|record| record.user.sub == owner.sub), "the cookie {hash}");
+    }
+    // Consents of two people, for two clients and addresses.
+    let consent = |user: &User, client: &Client, uri: &str, scope: &str| Consent {
+        user_id: user.id,
+        client_id: client.client_id.clone(),
+        redirect_uri: uri.into(),
+        allowed: allowed(scope, "https://api.example/"),
+        created_at: at(1),
+    };
+    let (here, there) = ("https://app.example/a\"b", "https://app.example/cb");
+    let held =
+        [consent(&alice, &app, here, "read"), consent(&bob, &app, here, "write"), consent(&alice, &other, here, "x")];
+    for consent in &held {
+        db.consent_put(consent, &audited()).await.unwrap();
+    }
+    let unheld = [consent(&bob, &other, here, ""), consent(&alice, &app, there, "")];
+    let asked: Vec<_> = held.iter().chain(&unheld).cloned().cycle().take(60).collect();
+    let found = in_a_crowd(&node, asked.clone(), |store, key| async move {
+        store.consent_find(key.user_id, &key.client_id, &key.redirect_uri).await.unwrap()
+    })
+    .await;
+    for (found, asked) in found.into_iter().zip(asked) {
+        assert_eq!(found, held.contains(&asked).then_some(asked));
+    }
+    // Limits: Alice has one session more than she may have, Bob has none too many.
+    let mut sessions = Vec::new();
+    for (user, created) in [(&alice, 1), (&alice, 2), (&alice, 3), (&bob, 4), (&bob, 5)] {
+        let mut new = one_of_two(new_session(&app, user, at(0)), created);
+        new.max_sessions = 3;
+        db.session_create(&new, &audited()).await.written().unwrap();
+        sessions.push(new);
+    }
+    let asked: Vec<_> = [&sessions[2], &sessions[4]].into_iter().cycle().take(40).cloned().collect();
+    in_a_crowd(&node, asked, |store, new| async move {
+        store.session_limit(&new.session, 2, at(86_400), &audited_at(at(10))).await.written();
+    })
+    .await;
+    let causes = why_ended(&db, &sessions.iter().collect::<Vec<_>>()).await;
+    assert_eq!(causes, [Some(Cause::Superseded), None, None, None, None]);
+});
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_waits_for_nobody_who_changes_its_user() {
+    let (db, app, alice) = Db::with_holders(Backend::Postgres).await;
+    let browser = log_in(&db, &alice, 1).await;
+    let mut holder = PgConnection::connect(&db.address).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT id FROM users FOR UPDATE").execute(&mut holder).await.unwrap();
+    let new = of_code(&app, &alice, &browser);
+    assert!(db.session_create(&new, &audited()).await.written().is_some());
+    // But for the end of the login: it comes before or after.
+    sqlx::raw_sql("ROLLBACK; BEGIN; DELETE FROM browser_sessions").execute(&mut holder).await.unwrap();
+    let (store, new) = (db.node().await, of_code(&app, &alice, &browser));
+    let code = tokio::spawn(async move { store.session_create(&new, &audited()).await.written() });
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut holder).await.unwrap() == 0 {
+        assert!(!code.is_finished(), "it waits");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
+    assert_eq!(code.await.unwrap(), None);
+}
+
 on_both_stores!(codes_that_begin_at_once_each_begin_once_as_they_were_asked_for, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
     let browser = log_in(&db, &alice, 1).await;
@@ -215,20 +325,14 @@ on_both_stores!(codes_that_begin_at_once_each_begin_once_as_they_were_asked_for,
         .enumerate()
         .flat_map(|(index, new)| std::iter::repeat_n(new, if index % 4 == 0 { 2 } else { 1 }))
         .collect();
-    let node = db.node().await;
-    let barrier = Arc::new(Barrier::new(crowd.len()));
-    let mut tasks = Vec::new();
-    for new in crowd.clone() {
-        let (store, barrier) = (node.clone(), Arc::clone(&barrier));
-        tasks.push(tokio::spawn(async move {
-            barrier.wait().await;
-            store.session_create(&new, &audited()).await.map(jeton::store::Logged::without_a_node)
-        }));
-    }
+    let outcomes = in_a_crowd(&db.node().await, crowd.clone(), |store, new| async move {
+        store.session_create(&new, &audited()).await.map(Logged::without_a_node)
+    })
+    .await;
     let mut begun: HashMap<Uuid, usize> = HashMap::new();
-    for (new, task) in crowd.iter().zip(tasks) {
+    for (new, outcome) in crowd.iter().zip(outcomes) {
         let is_outdated = new.user_version != alice.version;
-        match task.await.unwrap() {
+        match outcome {
             Ok(Some(_)) if !is_outdated => *begun.entry(new.session.id).or_default() += 1,
             Ok(None) if is_outdated => {}
             Err(StoreError::Exists) if !is_outdated => {}
