@@ -122,6 +122,8 @@ on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |bac
     // Without the sub, nobody is created.
     let copy = ["apply", "-", "--set", "copy", "--without-secrets"];
     let without: String = exported.split_inclusive('\n').filter(|line| !line.starts_with("  sub:")).collect();
+    empty.run_with(&copy, &without).refused(&["standard input:", "role off: enabled: only with sub"]);
+    let without = without.replace("role: read\n  enabled: false\n", "role: read\n");
     empty.run_with(&copy, &without).refused(&["standard input:", "role Anna: username: there is no such user"]);
     assert_eq!(empty.json(&["client", "list"]), serde_json::json!([]));
     assert!(!exported.contains("secret:") && !exported.contains("jcs_"), "{exported}");
@@ -130,6 +132,7 @@ on_both_stores!(what_is_exported_makes_the_same_of_an_empty_database, async |bac
     for line in [
         "+ user Anna (without a password)\n+ role Anna\n",
         "`jeton user password-link USERNAME`",
+        "This user is created disabled, and without a password.",
         "+ block bad.example\n    reason  It lies.",
         "13 created",
     ] {
