@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::protocol::browser::BrowserSession;
 use crate::protocol::time::Timestamp;
 use crate::protocol::user::User;
-use crate::store::changes::Logged;
+use crate::store::changes::{Logged, is_unrevoked};
 use crate::store::database::{Database, Dialect};
 use crate::store::logout_notices::LoggedOut;
 use crate::store::row::{Row, array, hex, to_json, values};
@@ -54,15 +54,6 @@ macro_rules! browser_sessions {
         )
     };
 }
-
-/// That nothing was revoked since the browser session `b` of the user `u` began.
-macro_rules! is_unrevoked {
-    () => {
-        "NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
-         AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence)"
-    };
-}
-pub(in crate::store) use is_unrevoked;
 
 /// That a browser session has not ended at a time: not expired, its user enabled, and nothing revoked since it began.
 macro_rules! is_active {

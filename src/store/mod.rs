@@ -204,7 +204,7 @@ impl Store {
             client_finds,
             finds: batcher!(sessions::find_all),
             rotations: batcher!(sessions::rotate_all),
-            begun_codes: batcher!(sessions::begin_codes),
+            begun_codes: batcher!(sessions::begin_all_codes),
             limit_checks: batcher!(sessions::exceeded_all),
             cookie_finds: batcher!(browser_sessions::find_all_of_cookies),
             consent_finds: batcher!(consents::find_all_consents),

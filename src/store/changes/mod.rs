@@ -6,5 +6,6 @@ mod transaction;
 
 pub use entries::{LogEntry, LogEvent, LogPage};
 pub use revocations::Revocable;
+pub(in crate::store) use revocations::is_unrevoked;
 pub use transaction::Logged;
 pub(in crate::store) use transaction::{LogTransaction, Notice, Written};

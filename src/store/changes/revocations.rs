@@ -70,6 +70,15 @@ impl From<&Session> for Revocable {
     }
 }
 
+/// That nothing was revoked since the browser session `b` of the user `u` began.
+macro_rules! is_unrevoked {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM changes WHERE target_name = u.sub AND kind = 'user' AND number > b.sequence) \
+         AND NOT EXISTS (SELECT 1 FROM changes WHERE kind = 'all' AND number > b.sequence)"
+    };
+}
+pub(in crate::store) use is_unrevoked;
+
 /// Reads entries that are revocations.
 macro_rules! revocations {
     ($rest:literal) => {

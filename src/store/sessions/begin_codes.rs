@@ -9,11 +9,11 @@ use crate::protocol::client_document;
 use crate::protocol::revocation::SequenceNumber;
 use crate::protocol::session::Session;
 use crate::store::Result;
-use crate::store::browser_sessions::is_unrevoked;
+use crate::store::changes::is_unrevoked;
 use crate::store::database::{Database, Dialect};
 use crate::store::row::{array, hex, to_json, values};
-use crate::store::sessions::create::{NewSession, insert_into_sessions};
 use crate::store::sessions::limit::MOST_UNREDEEMED;
+use crate::store::sessions::new::{NewSession, insert_into_sessions};
 
 /// Begins each session that is `asked` for, unless something prevents it: neither user nor client changed, the browser session was not
 /// revoked and is among those `held`, the client stays in any case, and the user has fewer than `$2` good codes of it.
@@ -72,7 +72,7 @@ pub(super) fn is_possible(session: &Session) -> bool {
 /// Begins several sessions with one statement. Nothing is said of one that did not begin: something was in its way, which
 /// [`begin_session`](crate::store::changes::LogTransaction::begin_session) finds out. Of several for one user and client, only the first
 /// begins here: what somebody has in great number must not cost those who share the statement more than once.
-pub(in crate::store) async fn begin_codes(
+pub(in crate::store) async fn begin_all_codes(
     database: &Database,
     asked: Vec<NewSession>,
 ) -> Result<Vec<Result<Option<SequenceNumber>>>> {

@@ -8,13 +8,14 @@ use jeton::protocol::revocation::Target;
 use jeton::protocol::role::Role;
 use jeton::protocol::scope::Scope;
 use jeton::protocol::user::User;
-use jeton::store::{Ended, SetChanges, SetOwner, SetRefusal, SetWrite, Store, StoreError, SubOwner};
+use jeton::store::{Audited, Ended, Page, SetChanges, SetOwner, SetRefusal, SetWrite, Store, StoreError, SubOwner};
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
 use super::client_documents::{block, is_enabled, put_many};
 use super::issuers::issuer;
 use super::{Db, Written, at, audited, client, revocation, secret, user};
-use crate::support::on_both_stores;
+use crate::support::{Backend, on_both_stores};
 
 /// A change of a set that gains the objects that it creates, and roles.
 pub(super) fn changes(set: &str, writes: Vec<SetWrite>) -> SetChanges {
@@ -199,6 +200,24 @@ on_both_stores!(what_the_blocks_of_a_set_end_is_bounded_and_whoever_comes_next_g
     let gone = SetWrite::UpdateBlock(block("many.example"));
     let taking = SetChanges { gained: vec![(Kind::Block, "many.example".into())], ..changes("shop", vec![gone]) };
     assert!(matches!(apply(&db, &taking).await, Err(SetRefusal::Outdated(Kind::Block, _))));
+});
+
+on_both_stores!(a_block_is_carried_on_in_the_background_in_the_name_of_whoever_wrote_it, async |backend| {
+    let db = Db::new(backend).await;
+    put_many(&db, backend).await;
+    apply(&db, &changes("shop", vec![SetWrite::CreateBlock(block("many.example"))])).await.unwrap();
+    let cleanup = Audited { actor: "cleanup".into(), ..audited() };
+    let go_on = async || db.client_blocks_go_on(at(900), &cleanup).await.written();
+    if backend == Backend::Postgres {
+        let mut writer = PgConnection::connect(&db.address).await.unwrap();
+        sqlx::raw_sql("BEGIN; SELECT pg_advisory_xact_lock(7433)").execute(&mut writer).await.unwrap();
+        assert_eq!(go_on().await, Ended::Nothing, "somebody writes names");
+        sqlx::raw_sql("COMMIT").execute(&mut writer).await.unwrap();
+    }
+    assert_eq!((go_on().await, go_on().await, go_on().await), (Ended::Part, Ended::Whole, Ended::Nothing));
+    let revocations = db.revocation_list(&Page { limit: 2000, after: None }).await.unwrap();
+    assert_eq!(revocations.len(), 1100);
+    assert!(revocations.iter().all(|revocation| revocation.actor == audited().actor));
 });
 
 on_both_stores!(a_block_that_ends_before_it_is_carried_out_ends_nothing_more, async |backend| {
