@@ -76,22 +76,28 @@ pub(in crate::store) async fn begin_all_codes(
     database: &Database,
     asked: Vec<NewSession>,
 ) -> Result<Vec<Result<Option<SequenceNumber>>>> {
-    let (mut owners, mut distinct) = (HashSet::new(), BTreeMap::new());
-    for new in &asked {
-        if owners.insert((new.session.user_id, &new.session.client_id)) {
-            // In the same order on every node, so that two nodes cannot deadlock.
-            distinct.entry(new.session.id).or_insert(new);
+    let mut owners = HashSet::new();
+    // In the same order on every node, so that two nodes cannot deadlock.
+    let mut distinct: BTreeMap<Uuid, usize> = BTreeMap::new();
+    for (index, NewSession { session, .. }) in asked.iter().enumerate() {
+        if owners.insert((session.user_id, &session.client_id)) {
+            distinct.entry(session.id).or_insert(index);
         }
     }
-    let members = distinct.values().map(|new| member(new)).collect::<Result<Vec<_>>>()?;
+    let members = distinct.values().map(|index| member(&asked[*index])).collect::<Result<Vec<_>>>()?;
     let (sql, members) = match database.dialect() {
         Dialect::Postgres => (ON_POSTGRES, array(members.iter())),
         Dialect::Sqlite => (ON_SQLITE, to_json(&members)?),
     };
     let rows = database.write(sql, values![members, MOST_UNREDEEMED]).await?;
     let begun = rows.iter().map(|row| Ok((row.get("id")?, row.get("sequence")?)));
-    let mut begun = begun.collect::<Result<HashMap<Uuid, SequenceNumber>>>()?;
-    Ok(asked.iter().map(|new| Ok(begun.remove(&new.session.id))).collect())
+    let begun = begun.collect::<Result<HashMap<Uuid, SequenceNumber>>>()?;
+    // Two people may have answered one request: the session is that of whoever took part in the statement.
+    let answer = |(index, new): (usize, &NewSession)| {
+        let took_part = distinct.get(&new.session.id) == Some(&index);
+        Ok(begun.get(&new.session.id).filter(|_| took_part).copied())
+    };
+    Ok(asked.iter().enumerate().map(answer).collect())
 }
 
 fn member(new: &NewSession) -> Result<serde_json::Value> {

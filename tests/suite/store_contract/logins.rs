@@ -1,7 +1,6 @@
 //! People logged in at browsers: their sessions there, what they allowed for good, and the sessions of codes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jeton::protocol::authorization::Login;
@@ -16,10 +15,11 @@ use jeton::protocol::time::Timestamp;
 use jeton::protocol::user::User;
 use jeton::store::{Consent, Ended, Ending, Logged, NewSession, Rotation, Round, Store, StoreError};
 use sqlx::{Connection, PgConnection};
-use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use super::{Db, NETWORK, Written, at, at_once, audited, audited_at, client, new_session, revocation, rotation, user};
+use super::{
+    Db, NETWORK, Written, at, at_once, audited, audited_at, client, new_session, revocation, rotation, together, user,
+};
 use crate::support::{Backend, on_both_stores};
 
 /// A browser session of this user that begins at `at(0)`.
@@ -216,20 +216,7 @@ async fn in_a_crowd<Q: Send + 'static, A: Send + 'static, F>(
 where
     F: Future<Output = A> + Send + 'static,
 {
-    let barrier = Arc::new(Barrier::new(asked.len()));
-    let mut tasks = Vec::new();
-    for question in asked {
-        let (answer, barrier) = (ask(node.clone(), question), Arc::clone(&barrier));
-        tasks.push(tokio::spawn(async move {
-            barrier.wait().await;
-            answer.await
-        }));
-    }
-    let mut answers = Vec::new();
-    for task in tasks {
-        answers.push(task.await.unwrap());
-    }
-    answers
+    together(asked.into_iter().map(|question| ask(node.clone(), question)).collect()).await
 }
 
 on_both_stores!(in_a_crowd_everybody_gets_what_was_asked_for_and_nobody_that_of_another, async |backend| {
@@ -317,11 +304,21 @@ async fn a_code_waits_for_nobody_who_changes_its_user() {
 
 on_both_stores!(codes_that_begin_at_once_each_begin_once_as_they_were_asked_for, async |backend| {
     let (db, app, alice) = Db::with_holders(backend).await;
-    let browser = log_in(&db, &alice, 1).await;
-    let outdated = User { version: alice.version + 1, ..alice.clone() };
+    // Several people, because a statement begins one code of each.
+    let mut people = vec![(alice.clone(), log_in(&db, &alice, 1).await)];
+    for hash in 2..=12 {
+        let other = user(&format!("user {hash}"));
+        db.user_create(&other, &audited()).await.unwrap();
+        let browser = log_in(&db, &other, hash).await;
+        people.push((other, browser));
+    }
     // A crowd, so that many share a statement. Every fourth comes twice, every fifth of a user who has changed.
     let crowd: Vec<NewSession> = (0..60)
-        .map(|index| of_code(&app, if index % 5 == 0 { &outdated } else { &alice }, &browser))
+        .map(|index| {
+            let (user, browser) = &people[index % people.len()];
+            let version = if index % 5 == 0 { user.version + 1 } else { user.version };
+            of_code(&app, &User { version, ..user.clone() }, browser)
+        })
         .enumerate()
         .flat_map(|(index, new)| std::iter::repeat_n(new, if index % 4 == 0 { 2 } else { 1 }))
         .collect();

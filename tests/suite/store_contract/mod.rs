@@ -159,10 +159,19 @@ async fn at_once<T: Send + 'static, F>(db: &Db, count: usize, work: impl Fn(Stor
 where
     F: Future<Output = T> + Send + 'static,
 {
-    let barrier = Arc::new(Barrier::new(count));
-    let mut tasks = Vec::new();
+    let mut works = Vec::new();
     for index in 0..count {
-        let (work, barrier) = (work(db.node().await, index), Arc::clone(&barrier));
+        works.push(work(db.node().await, index));
+    }
+    together(works).await
+}
+
+/// Begins all of this at the same moment; the results, in order.
+async fn together<T: Send + 'static>(works: Vec<impl Future<Output = T> + Send + 'static>) -> Vec<T> {
+    let barrier = Arc::new(Barrier::new(works.len()));
+    let mut tasks = Vec::new();
+    for work in works {
+        let barrier = Arc::clone(&barrier);
         tasks.push(tokio::spawn(async move {
             barrier.wait().await;
             work.await
